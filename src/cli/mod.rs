@@ -1,0 +1,14 @@
+//! The command line: one file per subcommand, with its arguments, its help and the call.
+
+mod args;
+mod console;
+mod failure;
+mod inspector;
+mod outputs;
+mod summarize;
+
+pub mod doctor;
+pub mod recover;
+pub mod trace;
+
+pub use args::{Cli, main};

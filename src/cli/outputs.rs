@@ -1,0 +1,43 @@
+//! What is written from a recording: each a pure function of it.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use crate::format::oci;
+use crate::profile::{BuildOptions, Built, build};
+use crate::recording::{Names, Recording, write_whole};
+use crate::report::CapabilityReport;
+use crate::report::summary::WrittenFile;
+
+/// Everybody may read a profile: the kubelet does, and it says nothing of the machine.
+const PUBLIC: u32 = 0o644;
+/// Paths and users of the machine are nobody else's business.
+const PRIVATE: u32 = 0o600;
+
+/// Writes the profile and the capability report of a recording.
+///
+/// # Errors
+/// If one of them cannot be written; each file is then as it was or whole.
+pub fn write(names: &Names, recording: &Recording) -> Result<(Built, Vec<WrittenFile>)> {
+    let built = build(recording, &BuildOptions::default());
+    let profile = oci::to_json(&built.profile).context("cannot write the profile as JSON")?;
+    let report = CapabilityReport::new(recording)
+        .to_json()
+        .context("cannot write the capability report as JSON")?;
+    let private = if recording.redacted { PUBLIC } else { PRIVATE };
+    let files = vec![
+        write_one("profile", names.profile(), &profile, PUBLIC)?,
+        write_one("capabilities", names.capabilities(), &report, private)?,
+    ];
+    Ok((built, files))
+}
+
+fn write_one(what: &str, path: PathBuf, text: &str, mode: u32) -> Result<WrittenFile> {
+    write_whole(&path, text.as_bytes(), mode)?;
+    Ok(WrittenFile {
+        what: what.to_owned(),
+        path: path.display().to_string(),
+        bytes: text.len() as u64,
+    })
+}

@@ -1,0 +1,73 @@
+//! What the machine and our own process are like.
+
+use std::fs;
+
+use crate::syscall::Cap;
+
+use super::super::host::{self, KernelVersion};
+use super::super::{ThreadStatus, tree};
+use super::confinement::Confinement;
+use super::emulation::{Emulation, Signs};
+
+/// All that a verdict is made of.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// `uname -r`.
+    pub release: String,
+    /// The version in it.
+    pub version: Option<KernelVersion>,
+    /// What plays Linux here, if it is not Linux.
+    pub emulation: Option<Emulation>,
+    /// What container we run in.
+    pub container: Option<String>,
+    /// `/proc/sys/kernel/yama/ptrace_scope`; none without Yama.
+    pub ptrace_scope: Option<u8>,
+    /// Our own status; none where `/proc` is not to be read.
+    pub status: Option<ThreadStatus>,
+    /// The name of who traces us, if anybody does and it can be read.
+    pub tracer: Option<String>,
+    /// The security module that confines us, if one labels processes.
+    pub confinement: Option<Confinement>,
+    /// Whether a child of ours could be traced; none if that was not tried.
+    pub self_test: Option<Result<(), String>>,
+}
+
+impl Facts {
+    /// Gathers all but the self-test, which is not for this module to make.
+    pub fn gather() -> Facts {
+        let release = host::kernel_release();
+        let status = ThreadStatus::read_own().ok();
+        let tracer = status.as_ref().filter(|s| s.tracer_pid != 0);
+        Facts {
+            version: KernelVersion::parse(&release),
+            emulation: Signs::gather().emulation(),
+            container: host::container(),
+            ptrace_scope: ptrace_scope(),
+            tracer: tracer.and_then(|s| tree::comm(s.tracer_pid).ok()),
+            confinement: Confinement::gather(),
+            self_test: None,
+            release,
+            status,
+        }
+    }
+
+    /// The same with the result of a self-test.
+    #[must_use]
+    pub fn with_self_test(self, result: Result<(), String>) -> Facts {
+        Facts { self_test: Some(result), ..self }
+    }
+
+    /// Whether we hold `CAP_SYS_PTRACE`, in our own user namespace.
+    pub fn has_sys_ptrace(&self) -> bool {
+        self.status.as_ref().is_some_and(|s| s.cap_eff.contains(Cap::SYS_PTRACE))
+    }
+
+    /// Whether the self-test was made and failed.
+    pub fn self_test_failed(&self) -> bool {
+        matches!(self.self_test, Some(Err(_)))
+    }
+}
+
+fn ptrace_scope() -> Option<u8> {
+    fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").ok()?.trim().parse().ok()
+}

@@ -1,0 +1,21 @@
+//! What `/proc`, the kernel and ELF files tell of processes and of the machine.
+//!
+//! Everything here looks and nothing acts. A process may die between any two reads, which is no
+//! failure: [`ProcError::Gone`] is a case that every caller has to face.
+
+mod error;
+mod libc_version;
+mod notes;
+
+pub mod doctor;
+pub mod elf;
+pub mod host;
+pub mod maps;
+pub mod rooted;
+pub mod status;
+pub mod tree;
+
+pub use elf::ElfFacts;
+pub use error::ProcError;
+pub use maps::Maps;
+pub use status::ThreadStatus;

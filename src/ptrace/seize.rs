@@ -1,0 +1,42 @@
+//! Taking threads under trace.
+
+use super::{Result, Tid, int_data, request};
+
+/// The `PTRACE_O_` options that threads are seized with.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// `PTRACE_O_EXITKILL`: the tracee dies with the tracer. For launched trees only; an attached
+    /// process must outlive us.
+    pub die_with_tracer: bool,
+}
+
+impl Options {
+    fn bits(self) -> i32 {
+        let always = libc::PTRACE_O_TRACESYSGOOD
+            | libc::PTRACE_O_TRACECLONE
+            | libc::PTRACE_O_TRACEFORK
+            | libc::PTRACE_O_TRACEVFORK
+            | libc::PTRACE_O_TRACEEXEC
+            | libc::PTRACE_O_TRACEEXIT;
+        if self.die_with_tracer { always | libc::PTRACE_O_EXITKILL } else { always }
+    }
+}
+
+/// `PTRACE_SEIZE`: takes a thread under trace without stopping it. What it creates later is
+/// seized with the same options by the kernel.
+///
+/// # Errors
+/// `Died` if there is no such thread; `Refused` with EPERM if the kernel does not allow it or the
+/// thread is traced already.
+pub fn seize(tid: Tid, options: Options) -> Result<()> {
+    request("PTRACE_SEIZE", libc::PTRACE_SEIZE, tid, 0, int_data(options.bits())).map(drop)
+}
+
+/// `PTRACE_INTERRUPT`: makes a running thread stop with [`super::Stop::Trap`]; one in group-stop
+/// reports that again.
+///
+/// # Errors
+/// `Died` if it has ended.
+pub fn interrupt(tid: Tid) -> Result<()> {
+    request("PTRACE_INTERRUPT", libc::PTRACE_INTERRUPT, tid, 0, int_data(0)).map(drop)
+}

@@ -1,0 +1,460 @@
+//! Where recordings lie, and how they are read and written.
+//!
+//! A file is written whole or not at all: into a temporary file beside it, which then takes its
+//! name. A reader, and we ourselves after a crash, find the old file or the new one.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::Value;
+use thiserror::Error;
+
+use super::merge::{self, MergeError};
+use super::model::{Recording, VERSION};
+
+/// What [`Recording::format`] says.
+const FORMAT: &str = "seccomp-gen recording";
+
+/// Why a recording could not be read or kept.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// A name that cannot be part of a file name.
+    #[error(
+        "`{0}` cannot name a recording: a name is part of file names and has neither `/` nor a \
+         dot at its beginning. Choose one with `--name`"
+    )]
+    Name(String),
+    /// The file could not be read.
+    #[error("cannot read {path}: {source}", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file ends too early.
+    #[error(
+        "{path} ends in the middle, at line {line}, column {column}: it was cut short. Restore it \
+         from a copy, or move it away and trace again",
+        path = path.display()
+    )]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// The line where it ends.
+        line: usize,
+        /// The column where it ends.
+        column: usize,
+    },
+    /// The file is not what a recording looks like.
+    #[error(
+        "{path} is not a recording that this version understands: {what}. Restore it from a copy, \
+         or move it away and trace again",
+        path = path.display()
+    )]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The field or the place, and what was expected there.
+        what: String,
+    },
+    /// The file is something else.
+    #[error(
+        "{path} is not a recording: its field `format` is {found}, \"{FORMAT}\" was expected. Give \
+         a file that `seccomp-gen trace` wrote as NAME.recording.json",
+        path = path.display()
+    )]
+    NotARecording {
+        /// The file.
+        path: PathBuf,
+        /// What stands there instead.
+        found: String,
+    },
+    /// The file has a version of the format that is not ours.
+    #[error(
+        "{path} has version {found} of the format; this build of seccomp-gen reads version \
+         {VERSION}. Use the version of seccomp-gen that wrote it, or trace again",
+        path = path.display()
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: String,
+    },
+    /// The file could not be written.
+    #[error("cannot write {path}: {source}{hint}", path = path.display(), hint = hint(source))]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another trace of the same name is under way in the same directory.
+    #[error(
+        "`{name}` is being recorded in {dir} by another seccomp-gen{owner}. Wait for its end, or \
+         give this run another name (`--name`) or directory (`-o`)",
+        dir = dir.display()
+    )]
+    Busy {
+        /// The name.
+        name: String,
+        /// The directory.
+        dir: PathBuf,
+        /// Who it is: ` (pid 4711)`, or nothing if that is not known.
+        owner: String,
+    },
+    /// There is no checkpoint.
+    #[error("there is nothing to recover: {path} does not exist", path = path.display())]
+    NothingToRecover {
+        /// Where it would be.
+        path: PathBuf,
+    },
+    /// The runs do not belong into the file that they were to be added to.
+    #[error("{path}: {source}", path = path.display())]
+    Merge {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: MergeError,
+    },
+    /// The run could not be added to the recording, but it is not lost.
+    #[error(
+        "{source}\nThe run itself is safe in {kept}: `seccomp-gen recover` adds it once that is \
+         put right",
+        kept = kept.display()
+    )]
+    Unfinished {
+        /// Where the run is.
+        kept: PathBuf,
+        /// What went wrong.
+        source: Box<StoreError>,
+    },
+}
+
+/// What to do about an error of writing.
+fn hint(error: &io::Error) -> &'static str {
+    use io::ErrorKind::{
+        NotADirectory, NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+    };
+    match error.kind() {
+        StorageFull | QuotaExceeded => {
+            ". Free some space there, or choose another directory with `-o`"
+        }
+        PermissionDenied | ReadOnlyFilesystem | NotFound | NotADirectory => {
+            ". Choose a directory that you may write to with `-o`"
+        }
+        _ => "",
+    }
+}
+
+/// The files of one name in one directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names {
+    dir: PathBuf,
+    name: String,
+}
+
+impl Names {
+    /// What a checkpoint's file name ends with.
+    pub(super) const PARTIAL: &str = ".recording.partial.json";
+
+    /// The files of `name` in `dir`.
+    ///
+    /// # Errors
+    /// If the name cannot be part of a file name.
+    pub fn new(dir: &Path, name: &str) -> Result<Names, StoreError> {
+        if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
+            return Err(StoreError::Name(name.to_owned()));
+        }
+        Ok(Names { dir: dir.to_owned(), name: name.to_owned() })
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The recording of all finished runs.
+    pub fn recording(&self) -> PathBuf {
+        self.with(".recording.json")
+    }
+
+    /// The checkpoint of the run in progress.
+    pub fn partial(&self) -> PathBuf {
+        self.with(Names::PARTIAL)
+    }
+
+    /// An incomplete run that was to replace complete ones, and did not.
+    pub fn incomplete(&self) -> PathBuf {
+        self.with(".recording.incomplete.json")
+    }
+
+    /// The profile.
+    pub fn profile(&self) -> PathBuf {
+        self.with(".json")
+    }
+
+    /// The report on capabilities.
+    pub fn capabilities(&self) -> PathBuf {
+        self.with(".capabilities.json")
+    }
+
+    /// The lock of the trace that is under way.
+    pub(super) fn lock(&self) -> PathBuf {
+        self.dir.join(format!(".{}.lock", self.name))
+    }
+
+    fn with(&self, suffix: &str) -> PathBuf {
+        self.dir.join(format!("{}{suffix}", self.name))
+    }
+}
+
+/// Reads a recording.
+///
+/// # Errors
+/// If the file cannot be read or is not a recording of [`VERSION`]. The error names the file, the
+/// field or the place in it, and what to do.
+pub fn load(path: &Path) -> Result<Recording, StoreError> {
+    let bytes =
+        fs::read(path).map_err(|source| StoreError::Read { path: path.to_owned(), source })?;
+    parse(path, &bytes)
+}
+
+/// Like [`load`], but a file that is not there is no error.
+pub(super) fn load_if_any(path: &Path) -> Result<Option<Recording>, StoreError> {
+    match load(path) {
+        Err(StoreError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Ok(None)
+        }
+        other => other.map(Some),
+    }
+}
+
+/// The two fields that tell what the rest is; looked at first, since a file of another version
+/// would fail with an error about some field.
+#[derive(Deserialize)]
+struct Header {
+    #[serde(default)]
+    format: Value,
+    #[serde(default)]
+    version: Value,
+}
+
+fn parse(path: &Path, bytes: &[u8]) -> Result<Recording, StoreError> {
+    let header: Header = from_json(path, bytes)?;
+    if header.format != FORMAT {
+        let found = match header.format {
+            Value::Null => "missing".to_owned(),
+            other => other.to_string(),
+        };
+        return Err(StoreError::NotARecording { path: path.to_owned(), found });
+    }
+    if header.version != VERSION {
+        let found = header.version.to_string();
+        return Err(StoreError::Version { path: path.to_owned(), found });
+    }
+    let mut recording: Recording = from_json(path, bytes)?;
+    // People edit files. What relies on the order and the unique ids must not be misled by that.
+    recording.runs = merge::union(recording.runs);
+    Ok(recording)
+}
+
+fn from_json<'a, T: Deserialize<'a>>(path: &Path, bytes: &'a [u8]) -> Result<T, StoreError> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let path = path.to_owned();
+        if error.is_eof() {
+            StoreError::Truncated { path, line: error.line(), column: error.column() }
+        } else {
+            StoreError::Malformed { path, what: error.to_string() }
+        }
+    })
+}
+
+/// Writes a recording: readable for its owner alone unless it is redacted, for it tells of the
+/// machine.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn save(recording: &Recording, path: &Path) -> Result<(), StoreError> {
+    let mode = if recording.redacted { 0o644 } else { 0o600 };
+    write_whole(path, &to_json(recording, path)?, mode)
+}
+
+/// The bytes of a recording's file.
+pub(super) fn to_json(recording: &Recording, path: &Path) -> Result<Vec<u8>, StoreError> {
+    let mut bytes = serde_json::to_vec_pretty(recording)
+        .map_err(|error| StoreError::Write { path: path.to_owned(), source: error.into() })?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// Writes a file whole or not at all, so that it survives a loss of power, too. A symbolic link
+/// stays one, and what is no regular file (`/dev/stdout`, a FIFO) is written to.
+///
+/// # Errors
+/// If the file cannot be written; the old one is then as it was.
+pub fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> Result<(), StoreError> {
+    replace(path, bytes, mode, true)
+        .map_err(|source| StoreError::Write { path: path.to_owned(), source })
+}
+
+/// Writes a file whole or not at all. Without `sync` that holds when we are killed at any moment,
+/// not when the machine loses power.
+pub(super) fn replace(path: &Path, bytes: &[u8], mode: u32, sync: bool) -> io::Result<()> {
+    let target = match fs::canonicalize(path) {
+        Ok(target) => {
+            let kind = fs::metadata(&target)?.file_type();
+            if !kind.is_file() && !kind.is_dir() {
+                return OpenOptions::new().write(true).open(&target)?.write_all(bytes);
+            }
+            target
+        }
+        Err(_) => path.to_owned(),
+    };
+    let dir = match target.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
+    };
+    let in_dir = File::open(dir)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(&temporary_prefix(&target))
+        .suffix(TEMPORARY_SUFFIX)
+        .tempfile_in(dir)?;
+    file.write_all(bytes)?;
+    file.as_file().set_permissions(Permissions::from_mode(mode))?;
+    if sync {
+        file.as_file().sync_all()?;
+    }
+    file.persist(&target).map_err(|error| error.error)?;
+    if sync {
+        // The rename is in the directory's own data.
+        in_dir.sync_all()?;
+    }
+    Ok(())
+}
+
+/// What the name of a temporary file for `path` begins with.
+pub(super) fn temporary_prefix(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    format!(".{name}.")
+}
+
+/// What the name of a temporary file ends with.
+pub(super) const TEMPORARY_SUFFIX: &str = ".tmp";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::sample;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    fn message(bytes: &[u8]) -> String {
+        parse(Path::new("x.recording.json"), bytes).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_is_saved_is_what_is_loaded() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("node.recording.json");
+        let recording = sample::recording("node", vec![sample::run_calling("1", &["read"])]);
+        save(&recording, &path).unwrap();
+        assert_eq!(load(&path).unwrap(), recording);
+        assert_eq!(mode(&path), 0o600);
+        assert!(fs::read_to_string(&path).unwrap().ends_with("}\n"));
+
+        save(&Recording { redacted: true, ..recording }, &path).unwrap();
+        assert_eq!(mode(&path), 0o644);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn errors_of_reading_say_where_and_what() {
+        let recording = sample::recording("node", vec![sample::run("1")]);
+        let good = serde_json::to_string_pretty(&recording).unwrap();
+
+        let cut = message(&good.as_bytes()[..good.len() / 2]);
+        assert!(cut.contains("x.recording.json ends in the middle, at line "), "{cut}");
+        assert!(message(b"").contains("ends in the middle, at line 1, column 0"));
+
+        let other = message(b"{\"defaultAction\": \"SCMP_ACT_ERRNO\"}");
+        assert!(other.contains("`format` is missing"), "{other}");
+        let other = message(b"{\"format\": \"else\"}");
+        assert!(other.contains("`format` is \"else\""), "{other}");
+
+        let newer = message(good.replace("\"version\": 1", "\"version\": 2").as_bytes());
+        assert!(newer.contains("has version 2") && newer.contains("reads version 1"), "{newer}");
+
+        let unknown = message(good.replace("\"cpus\"", "\"cores\"").as_bytes());
+        assert!(unknown.contains("unknown field `cores`, expected one of"), "{unknown}");
+        assert!(unknown.contains("at line ") && unknown.contains("column "), "{unknown}");
+
+        let kind = message(good.replace("\"cpus\": 2", "\"cpus\": \"two\"").as_bytes());
+        assert!(kind.contains("expected u32 at line "), "{kind}");
+
+        let none = load(Path::new("/nonexistent/x.recording.json")).unwrap_err().to_string();
+        assert!(none.contains("cannot read /nonexistent/x.recording.json"), "{none}");
+    }
+
+    #[test]
+    fn a_file_out_of_order_is_put_in_order() {
+        let mut recording = sample::recording("node", vec![sample::run("1"), sample::run("2")]);
+        recording.runs.reverse();
+        recording.runs.push(sample::run("1"));
+        let loaded = parse(Path::new("x"), &serde_json::to_vec(&recording).unwrap()).unwrap();
+        assert_eq!(loaded.runs, vec![sample::run("1"), sample::run("2")]);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_stays_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("taken");
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("inside"), "old").unwrap();
+        assert!(write_whole(&path, b"new", 0o644).is_err());
+        assert_eq!(fs::read_to_string(path.join("inside")).unwrap(), "old");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file is left");
+
+        let error = write_whole(&dir.path().join("no/such/file"), b"", 0o644).unwrap_err();
+        let expected = "no/such/file: No such file or directory (os error 2). Choose a directory";
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+
+    #[test]
+    fn links_stay_links_and_devices_stay_devices() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link) = (dir.path().join("file"), dir.path().join("link"));
+        fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        write_whole(&link, b"new", 0o644).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+
+        let device = dir.path().join("null");
+        std::os::unix::fs::symlink("/dev/null", &device).unwrap();
+        write_whole(&device, b"gone", 0o644).unwrap();
+        assert!(!fs::metadata("/dev/null").unwrap().is_file());
+    }
+
+    #[test]
+    fn names_are_parts_of_file_names() {
+        for bad in ["", ".", "..", ".hidden", "a/b", "a\0b"] {
+            assert!(Names::new(Path::new("d"), bad).is_err(), "{bad:?}");
+        }
+        let names = Names::new(Path::new("profiles"), "polkadot").unwrap();
+        assert_eq!(names.recording(), Path::new("profiles/polkadot.recording.json"));
+        assert_eq!(names.partial(), Path::new("profiles/polkadot.recording.partial.json"));
+        assert_eq!(names.profile(), Path::new("profiles/polkadot.json"));
+    }
+}

@@ -1,0 +1,507 @@
+//! Whole reports, as text and as JSON.
+
+use insta::assert_snapshot;
+
+use super::*;
+use crate::arch::Arch;
+use crate::recording::{
+    Books, CapabilityEvidence, Command, Cost, Credentials, Exec, Format as RecordingFormat, Host,
+    Mode, Occasion, Tool, Watch,
+};
+use crate::report::Style;
+use crate::report::layout::WIDTH;
+use crate::syscall::SignalSet;
+
+const ALL: CapSet = CapSet((1 << 41) - 1);
+const NONE: CapSet = CapSet(0);
+const CHOWN: u64 = 1 << 0;
+const SETGID: u64 = 1 << 6;
+const SETUID: u64 = 1 << 7;
+const BIND: u64 = 1 << 10;
+const SYS_ADMIN: u64 = 1 << 21;
+const TERM_AND_INT: SignalSet = SignalSet(0x4002);
+
+fn recording(runs: Vec<Run>) -> Recording {
+    Recording {
+        format: RecordingFormat::Recording,
+        version: 1,
+        name: "node".to_owned(),
+        redacted: false,
+        runs,
+    }
+}
+
+fn a_run(processes: Vec<Process>, evidence: Vec<CapabilityEvidence>) -> Run {
+    Run {
+        id: "00112233445566778899aabbccddeeff".to_owned(),
+        complete: true,
+        incomplete_because: Vec::new(),
+        tool: Tool { name: "seccomp-gen".to_owned(), version: "0.1.0".to_owned() },
+        host: Host {
+            kernel_release: "6.17.0".to_owned(),
+            arch: Arch::X86_64,
+            cpus: 2,
+            container: None,
+        },
+        command: Command { argv: Vec::new(), cwd: None, attached: Vec::new() },
+        program: None,
+        started_at: "2026-11-21T11:00:00Z".to_owned(),
+        duration_ms: 40_000,
+        watch: Watch { mode: Mode::Full, gaps: Vec::new(), gaps_total_ms: 0 },
+        foreign_filter_at_start: false,
+        ending: None,
+        phases: Vec::new(),
+        processes,
+        processes_not_listed: 0,
+        modules: Vec::new(),
+        syscalls: Vec::new(),
+        capability_evidence: evidence,
+        cost: Cost::default(),
+        books: Books::default(),
+        warnings: Vec::new(),
+    }
+}
+
+fn a_process(pid: i32, execs: &[(u64, &str)], states: Vec<(u64, CredentialState)>) -> Process {
+    let execs = execs.iter().map(|(at_ms, path)| Exec {
+        at_ms: *at_ms,
+        path: (*path).to_owned(),
+        observed: true,
+    });
+    let credentials = states.into_iter().map(|(at_ms, state)| Credentials {
+        state,
+        moments: vec![Moment { at_ms, tid: pid, occasion: Occasion::Change }],
+        seen: 1,
+    });
+    Process {
+        pid,
+        parent: None,
+        started_ms: 0,
+        ended_ms: None,
+        status: None,
+        execs: execs.collect(),
+        comm: String::new(),
+        threads_peak: 1,
+        credentials: credentials.collect(),
+    }
+}
+
+fn a_state(held: CapSet, id: u32) -> CredentialState {
+    CredentialState {
+        inheritable: NONE,
+        permitted: held,
+        effective: held,
+        bounding: ALL,
+        ambient: NONE,
+        no_new_privs: false,
+        seccomp_mode: 0,
+        seccomp_filters: Some(0),
+        uid: [id; 4],
+        gid: [id; 4],
+        groups: Vec::new(),
+        signals_caught: SignalSet(0),
+        signals_ignored: SignalSet(0),
+        signals_blocked: SignalSet(0),
+    }
+}
+
+fn some_evidence(capability: &str, rule: &str, detail: &str, count: u64) -> CapabilityEvidence {
+    CapabilityEvidence {
+        capability: capability.to_owned(),
+        rule: rule.to_owned(),
+        detail: detail.to_owned(),
+        exe: "/usr/sbin/noded".to_owned(),
+        first_ms: 12,
+        count,
+    }
+}
+
+/// A daemon that starts as root, drops to a user of its own, and has 300 helpers that sandbox
+/// themselves.
+fn daemon() -> Recording {
+    let root = CredentialState { groups: vec![0, 4], ..a_state(ALL, 0) };
+    let halfway = CredentialState {
+        uid: [0, 999, 0, 999],
+        bounding: CapSet(ALL.0 & !SYS_ADMIN),
+        ..a_state(CapSet(CHOWN | SETGID | SETUID | BIND), 0)
+    };
+    let dropped = CredentialState { signals_caught: TERM_AND_INT, ..a_state(NONE, 999) };
+    let helper = CredentialState {
+        bounding: NONE,
+        no_new_privs: true,
+        seccomp_mode: 2,
+        seccomp_filters: Some(2),
+        signals_ignored: SignalSet(1 << 14),
+        signals_blocked: TERM_AND_INT,
+        ..a_state(NONE, 999)
+    };
+    let main = [(0, "/bin/sh"), (5, "/usr/sbin/noded")];
+    let states = vec![(0, root.clone()), (5, root), (20, halfway), (21, dropped)];
+    let mut processes = vec![a_process(100, &main, states)];
+    for pid in 200..500 {
+        let exe = if pid % 2 == 0 { "/usr/libexec/noded-worker" } else { "/usr/libexec/prepare" };
+        processes.push(a_process(pid, &[(30, exe)], vec![(30, helper.clone())]));
+    }
+    let evidence = vec![
+        some_evidence("CAP_CHOWN", "chown-other-owner", "fchownat(owner 999)", 3),
+        some_evidence("CAP_NET_BIND_SERVICE", "bind-privileged-port", "bind(port 80)", 1),
+        some_evidence("CAP_NET_BIND_SERVICE", "bind-privileged-port", "bind(port 443)", 1),
+        some_evidence("CAP_SETUID", "set-user", "setresuid(999)", 1),
+    ];
+    recording(vec![a_run(processes, evidence)])
+}
+
+#[test]
+fn a_daemon_that_drops_its_rights() {
+    let text = CapabilityReport::new(&daemon()).to_text(Style::PLAIN);
+    assert!(text.lines().all(|line| line.chars().count() <= WIDTH));
+    assert_snapshot!(text, @r#"
+    Capabilities of node: 1 run, 301 processes
+
+    PROCESSES EXECUTABLE              UID:GID       NNP  SECCOMP    SIGTERM  SIGINT
+            1 sh, noded               0:0           no   none       default  default
+                permitted, effective, bounding: all (41)
+                inheritable, ambient: none
+                groups: 0, 4
+            1 noded                   999:0         no   none       default  default
+                permitted, effective: CAP_CHOWN, CAP_SETGID, CAP_SETUID,
+                  CAP_NET_BIND_SERVICE
+                inheritable, ambient: none
+                bounding: all but CAP_SYS_ADMIN
+                uid: real 0, effective 999, saved 0, fs 999
+            1 noded                   999:999       no   none       caught   caught
+                permitted, effective, inheritable, ambient: none
+                bounding: all (41)
+          300 noded-worker, prepare   999:999       yes  2 filters  ignored  blocked
+                permitted, effective, inheritable, bounding, ambient: none
+
+    All together
+      permitted, effective, bounding: all (41)
+      inheritable, ambient: none
+      users: 0, 999; groups: 0, 4, 999
+      no_new_privs: some of the time
+
+    Shown to be used
+      CAP_CHOWN
+        fchownat(owner 999) by /usr/sbin/noded, 3 times
+          [chown-other-owner: capabilities(7), CAP_CHOWN; fs/attr.c:chown_ok]
+      CAP_SETUID
+        setresuid(999) by /usr/sbin/noded, 1 time
+          [set-user: capabilities(7), CAP_SETUID; kernel/sys.c:__sys_setuid,
+          __sys_setreuid, __sys_setresuid, __sys_setfsuid]
+      CAP_NET_BIND_SERVICE
+        bind(port 443) by /usr/sbin/noded, 1 time
+          [bind-privileged-port: capabilities(7), CAP_NET_BIND_SERVICE;
+          include/net/ip.h:inet_port_requires_bind_service]
+        bind(port 80) by /usr/sbin/noded, 1 time
+          [bind-privileged-port: capabilities(7), CAP_NET_BIND_SERVICE;
+          include/net/ip.h:inet_port_requires_bind_service]
+
+    Held, not shown to be used
+      CAP_SETGID, CAP_SYS_MODULE, CAP_SYS_CHROOT, CAP_SYS_PACCT, CAP_SYS_BOOT,
+      CAP_MKNOD, CAP_WAKE_ALARM
+      and these, of which some or every use cannot be seen:
+      CAP_DAC_OVERRIDE: the owner and mode of the files that were opened are not
+        in the arguments
+      CAP_DAC_READ_SEARCH: the owner and mode of the files that were opened are
+        not in the arguments
+      CAP_FOWNER: the owner of the file that a call changes is not in the
+        arguments
+      CAP_FSETID: it keeps set-id bits that a change of the file would clear, and
+        no call fails for it
+      CAP_KILL: the user id of the process that a signal goes to is not in the
+        arguments
+      CAP_SETPCAP: the sets that capset(2) gives lie in memory
+      CAP_LINUX_IMMUTABLE: the flags that FS_IOC_SETFLAGS sets lie in memory
+      CAP_NET_BROADCAST: the kernel never asks for it
+      CAP_NET_ADMIN: netlink messages and the values of socket options
+        (SO_PRIORITY) lie in memory
+      CAP_NET_RAW: SO_BINDTODEVICE needs it only before Linux 5.7, or for a socket
+        bound already
+      CAP_IPC_LOCK: how much memory is locked already, and RLIMIT_MEMLOCK, are not
+        in the arguments
+      CAP_IPC_OWNER: the owner of the IPC object is not in the arguments
+      CAP_SYS_RAWIO: what was opened as /dev/mem or a block device is not in the
+        arguments
+      CAP_SYS_PTRACE: whose process ptrace(2), process_vm_readv(2), kcmp(2) or
+        /proc looks at is not in the arguments
+      CAP_SYS_ADMIN: most of its uses are device controls, extended attributes and
+        files of /proc and /sys, which the arguments do not tell
+      CAP_SYS_NICE: sched_setattr(2) and sched_setparam(2) have their values in
+        memory, and whose thread is changed is not in the arguments
+      CAP_SYS_RESOURCE: the hard limit before setrlimit(2) or prlimit64(2), and
+        what a quota would have refused, are not in the arguments
+      CAP_SYS_TIME: whether adjtimex(2) and clock_adjtime(2) set anything lies in
+        memory
+      CAP_SYS_TTY_CONFIG: whether a terminal is the caller's own is not in the
+        arguments
+      CAP_LEASE: the owner of the file that F_SETLEASE is for is not in the
+        arguments
+      CAP_AUDIT_WRITE: netlink messages lie in memory
+      CAP_AUDIT_CONTROL: netlink messages lie in memory
+      CAP_SETFCAP: the name of the extended attribute and the id maps that are
+        written lie in memory
+      CAP_MAC_OVERRIDE: a security module asks for it, by labels that are not in
+        the arguments
+      CAP_MAC_ADMIN: a security module asks for it, by what is written to its
+        files
+      CAP_SYSLOG: what was opened as /proc/kmsg, and addresses shown in /proc, are
+        not in the arguments
+      CAP_BLOCK_SUSPEND: EPOLLWAKEUP lies in memory, and without the capability
+        the kernel only ignores it
+      CAP_AUDIT_READ: the netlink groups that are joined lie in memory
+      CAP_PERFMON: what is measured lies in memory, and so does the type of a BPF
+        program
+      CAP_BPF: the type of a BPF program lies in memory
+      CAP_CHECKPOINT_RESTORE: clone3(2)'s set_tid lies in memory
+
+    Suggestion: nothing but what was shown to be used
+      securityContext:
+        capabilities:
+          drop: ["ALL"]
+          add: ["CHOWN", "SETUID", "NET_BIND_SERVICE"]
+    "#);
+}
+
+#[test]
+fn a_program_that_holds_nothing() {
+    let state = a_state(NONE, 1000);
+    let process = a_process(7, &[(0, "/usr/bin/node\x1b[31m")], vec![(0, state)]);
+    let mut run = a_run(vec![process], Vec::new());
+    run.complete = false;
+    run.watch.gaps_total_ms = 1_500;
+    run.processes_not_listed = 12;
+    let text = CapabilityReport::new(&recording(vec![run])).to_text(Style::PLAIN);
+    assert_snapshot!(text, @r#"
+    Capabilities of node: 1 run, 1 process
+    1 run is incomplete: what is not shown may have been missed.
+    1.50 s went unwatched.
+    12 more processes are not listed in the recording.
+
+    PROCESSES EXECUTABLE              UID:GID       NNP  SECCOMP    SIGTERM  SIGINT
+            1 node\u{1b}[31m          1000:1000     no   none       default  default
+                permitted, effective, inheritable, ambient: none
+                bounding: all (41)
+
+    All together
+      permitted, effective, inheritable, ambient: none
+      bounding: all (41)
+      users: 1000; groups: 1000
+      no_new_privs: never
+
+    Shown to be used
+      none
+
+    Held, not shown to be used
+      none
+
+    Suggestion: nothing but what was shown to be used
+      securityContext:
+        capabilities:
+          drop: ["ALL"]
+          add: []
+    "#);
+}
+
+#[test]
+fn json_has_names_and_reasons() {
+    let state = CredentialState {
+        bounding: CapSet(1 << 1 | BIND),
+        signals_caught: TERM_AND_INT,
+        groups: vec![27],
+        ..a_state(CapSet(1 << 1 | BIND), 0)
+    };
+    let process = a_process(7, &[(0, "/usr/sbin/noded")], vec![(0, state)]);
+    let evidence = vec![
+        some_evidence("CAP_NET_BIND_SERVICE", "bind-privileged-port", "bind(port 80)", 2),
+        some_evidence("CAP_NET_BIND_SERVICE", "a-rule-of-tomorrow", "bind(port 81)", 1),
+    ];
+    // The same evidence in two runs: counts are added.
+    let runs = vec![a_run(vec![process], evidence.clone()), a_run(Vec::new(), evidence)];
+    let report = CapabilityReport::new(&recording(runs));
+    let json = report.to_json().unwrap();
+    assert_eq!(serde_json::from_str::<CapabilityReport>(&json).unwrap(), report);
+    assert_snapshot!(json, @r#"
+    {
+      "format": "seccomp-gen capabilities",
+      "version": 1,
+      "name": "node",
+      "runs": [
+        {
+          "id": "00112233445566778899aabbccddeeff",
+          "started_at": "2026-11-21T11:00:00Z",
+          "complete": true,
+          "unwatched_ms": 0,
+          "processes": [
+            {
+              "pid": 7,
+              "exe": "/usr/sbin/noded",
+              "states": [
+                {
+                  "exe": "/usr/sbin/noded",
+                  "inheritable": [],
+                  "permitted": [
+                    "CAP_DAC_OVERRIDE",
+                    "CAP_NET_BIND_SERVICE"
+                  ],
+                  "effective": [
+                    "CAP_DAC_OVERRIDE",
+                    "CAP_NET_BIND_SERVICE"
+                  ],
+                  "bounding": [
+                    "CAP_DAC_OVERRIDE",
+                    "CAP_NET_BIND_SERVICE"
+                  ],
+                  "ambient": [],
+                  "no_new_privs": false,
+                  "seccomp_mode": 0,
+                  "seccomp_filters": 0,
+                  "uid": [
+                    0,
+                    0,
+                    0,
+                    0
+                  ],
+                  "gid": [
+                    0,
+                    0,
+                    0,
+                    0
+                  ],
+                  "groups": [
+                    27
+                  ],
+                  "signals_caught": [
+                    "SIGINT",
+                    "SIGTERM"
+                  ],
+                  "signals_ignored": [],
+                  "signals_blocked": [],
+                  "traps_sigterm": "caught",
+                  "traps_sigint": "caught",
+                  "moments": [
+                    {
+                      "at_ms": 0,
+                      "tid": 7,
+                      "occasion": "change"
+                    }
+                  ],
+                  "seen": 1
+                }
+              ]
+            }
+          ],
+          "processes_not_listed": 0
+        },
+        {
+          "id": "00112233445566778899aabbccddeeff",
+          "started_at": "2026-11-21T11:00:00Z",
+          "complete": true,
+          "unwatched_ms": 0,
+          "processes": [],
+          "processes_not_listed": 0
+        }
+      ],
+      "union": {
+        "inheritable": [],
+        "permitted": [
+          "CAP_DAC_OVERRIDE",
+          "CAP_NET_BIND_SERVICE"
+        ],
+        "effective": [
+          "CAP_DAC_OVERRIDE",
+          "CAP_NET_BIND_SERVICE"
+        ],
+        "bounding": [
+          "CAP_DAC_OVERRIDE",
+          "CAP_NET_BIND_SERVICE"
+        ],
+        "ambient": [],
+        "users": [
+          0
+        ],
+        "groups": [
+          0,
+          27
+        ],
+        "some_with_no_new_privs": false,
+        "some_without_no_new_privs": true,
+        "some_under_seccomp": false
+      },
+      "used": [
+        {
+          "capability": "CAP_NET_BIND_SERVICE",
+          "evidence": [
+            {
+              "rule": "a-rule-of-tomorrow",
+              "source": null,
+              "detail": "bind(port 81)",
+              "exe": "/usr/sbin/noded",
+              "count": 2
+            },
+            {
+              "rule": "bind-privileged-port",
+              "source": "capabilities(7), CAP_NET_BIND_SERVICE; include/net/ip.h:inet_port_requires_bind_service",
+              "detail": "bind(port 80)",
+              "exe": "/usr/sbin/noded",
+              "count": 4
+            }
+          ]
+        }
+      ],
+      "held_only": [
+        {
+          "capability": "CAP_DAC_OVERRIDE",
+          "verdict": "held, not shown to be used",
+          "not_visible": "the owner and mode of the files that were opened are not in the arguments"
+        }
+      ],
+      "security_context": {
+        "capabilities": {
+          "drop": [
+            "ALL"
+          ],
+          "add": [
+            "NET_BIND_SERVICE"
+          ]
+        }
+      }
+    }
+    "#);
+}
+
+#[test]
+fn held_is_never_called_needed() {
+    let process = a_process(7, &[(0, "/bin/x")], vec![(0, a_state(ALL, 0))]);
+    let report = CapabilityReport::new(&recording(vec![a_run(vec![process], Vec::new())]));
+    assert!(report.security_context.capabilities.add.is_empty());
+    assert_eq!(report.held_only.len(), 41);
+    let said = report.to_json().unwrap() + &report.to_text(Style::PLAIN);
+    assert!(!said.contains("required") && !said.contains("CAP_CHOWN is needed"));
+    assert!(report.held_only.iter().all(|held| held.verdict == HELD_ONLY));
+}
+
+#[test]
+fn a_handler_counts_for_more_than_a_mask() {
+    let of = |caught: u64, ignored: u64, blocked: u64| {
+        let state = CredentialState {
+            signals_caught: SignalSet(caught),
+            signals_ignored: SignalSet(ignored),
+            signals_blocked: SignalSet(blocked),
+            ..a_state(NONE, 0)
+        };
+        Disposition::of("SIGTERM", &state)
+    };
+    const TERM: u64 = 1 << 14;
+    assert_eq!(of(TERM, 0, TERM), Disposition::Caught);
+    assert_eq!(of(0, TERM, TERM), Disposition::Ignored);
+    assert_eq!(of(0, 0, TERM), Disposition::Blocked);
+    assert_eq!(of(2, 2, 2), Disposition::Default);
+}
+
+#[test]
+fn the_schema_is_a_schema_of_the_report() {
+    let schema = schemars::schema_for!(CapabilityReport);
+    let json = serde_json::to_value(CapabilityReport::new(&daemon())).unwrap();
+    assert!(jsonschema::is_valid(schema.as_value(), &json));
+}

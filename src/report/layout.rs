@@ -1,0 +1,148 @@
+//! Text for 80 columns.
+
+use super::Style;
+
+/// How wide a page is.
+pub const WIDTH: usize = 80;
+
+/// The text with nothing in it that a terminal would obey: control characters, and those that turn
+/// the direction of what follows, are written as Rust writes them. A traced program chooses its
+/// own name.
+pub fn printable(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+            safe.extend(c.escape_default());
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
+/// The lines that the text makes in that width, broken between words; a word that is longer than a
+/// line (a path) stays whole.
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    let mut used = 0;
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if used > 0 && used + 1 + length > width {
+            lines.push(std::mem::take(&mut line));
+            used = 0;
+        }
+        if used > 0 {
+            line.push(' ');
+            used += 1;
+        }
+        line.push_str(word);
+        used += length;
+    }
+    if used > 0 {
+        lines.push(line);
+    }
+    lines
+}
+
+/// Cuts a text to a width, with `...` at its end if anything was cut.
+pub fn shorten(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(width.saturating_sub(3)).collect();
+    format!("{}...", kept.trim_end())
+}
+
+/// A page under construction.
+#[derive(Debug)]
+pub struct Page {
+    style: Style,
+    text: String,
+}
+
+impl Page {
+    /// An empty one.
+    pub fn new(style: Style) -> Page {
+        Page { style, text: String::new() }
+    }
+
+    /// What has been written.
+    pub fn finish(self) -> String {
+        self.text
+    }
+
+    /// A line as it is.
+    pub fn line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    /// An empty line.
+    pub fn gap(&mut self) {
+        self.line("");
+    }
+
+    /// A heading.
+    pub fn heading(&mut self, text: &str) {
+        let text = self.style.heading(text);
+        self.line(&text);
+    }
+
+    /// A text, indented and wrapped.
+    pub fn paragraph(&mut self, indent: usize, text: &str) {
+        self.hanging(indent, indent, text);
+    }
+
+    /// A text whose first line is indented otherwise than the others.
+    pub fn hanging(&mut self, first: usize, rest: usize, text: &str) {
+        // Wrapped as if the first line began where the others do, that is as narrow as the
+        // narrower of the two.
+        for (n, line) in wrap(text, WIDTH - first.max(rest)).iter().enumerate() {
+            let indent = if n == 0 { first } else { rest };
+            self.line(&format!("{:indent$}{line}", ""));
+        }
+    }
+
+    /// A label and, beside it, a text that stays in its column.
+    pub fn field(&mut self, label: &str, column: usize, text: &str) {
+        let label_width = label.chars().count();
+        let padded = format!("{}{:pad$}", label, "", pad = column.saturating_sub(label_width));
+        let mut lines = wrap(text, WIDTH - column).into_iter();
+        let first = lines.next().unwrap_or_default();
+        let styled = self.style.faint(&padded);
+        self.line(format!("{styled}{first}").trim_end());
+        for line in lines {
+            self.line(&format!("{:column$}{line}", ""));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_kept_whole_and_lines_short() {
+        assert_eq!(wrap("a bb ccc", 4), ["a bb", "ccc"]);
+        assert_eq!(wrap("a /a/very/long/path b", 4), ["a", "/a/very/long/path", "b"]);
+        assert!(wrap("", 4).is_empty());
+        assert_eq!(shorten("abcdefgh", 6), "abc...");
+        assert_eq!(shorten("abc", 6), "abc");
+    }
+
+    #[test]
+    fn a_traced_programs_name_cannot_command_the_terminal() {
+        assert_eq!(printable("a\x1b[2Jb\n\u{202e}c"), "a\\u{1b}[2Jb\\n\\u{202e}c");
+        assert_eq!(printable("/usr/bin/naïve"), "/usr/bin/naïve");
+    }
+
+    #[test]
+    fn a_field_stays_in_its_column() {
+        let mut page = Page::new(Style::PLAIN);
+        page.field("label", 8, &"word ".repeat(20));
+        let text = page.finish();
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH));
+        assert!(text.lines().nth(1).is_some_and(|line| line.starts_with("        word")));
+    }
+}

@@ -1,0 +1,196 @@
+//! What is seen of a run while it goes on, on stderr.
+//!
+//! The traced program writes to the same terminal, and when it does cannot be known. So there is
+//! one line and no more: `indicatif` leaves the cursor at its right edge, where the program's next
+//! output begins a line of its own, and the next redraw takes the line that the cursor is in. What
+//! can be lost is an unfinished line of the program's (a prompt) that a redraw wipes out.
+//!
+//! Nothing here ever fails: stderr may be a pipe whose reader has gone, and the run matters more.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::human;
+use super::layout::printable;
+
+/// The shortest time between two redraws.
+const REDRAW: Duration = Duration::from_millis(200);
+
+/// What progress looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One line that is drawn again and again.
+    Terminal,
+    /// A line from time to time.
+    Lines {
+        /// How often.
+        every: Duration,
+    },
+    /// Nothing at all.
+    Quiet,
+}
+
+/// Where a run stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// Since its start.
+    pub elapsed: Duration,
+    /// Living processes.
+    pub processes: usize,
+    /// Living threads.
+    pub threads: usize,
+    /// How often a thread stood stopped.
+    pub stops: u64,
+    /// How many distinct syscalls were seen.
+    pub distinct: usize,
+    /// The newest of them.
+    pub last_new: Option<LastNew>,
+    /// The phase that the run is in; empty for none.
+    pub phase: String,
+    /// What the user should know now: `SIGTERM sent, Ctrl-C again to kill`.
+    pub note: Option<String>,
+}
+
+/// The newest syscall of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastNew {
+    /// Its name.
+    pub name: String,
+    /// How long ago it was first called.
+    pub ago: Duration,
+}
+
+/// The line: `12m30s  41 processes, 310 threads  1,204,233 stops  71 syscalls  last new: fdatasync
+/// 41 min ago`. Phase and note come right after the time, so that a narrow terminal does not cut
+/// them off.
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", human::elapsed(self.elapsed))?;
+        if !self.phase.is_empty() {
+            write!(f, "  {}", printable(&self.phase))?;
+        }
+        if let Some(note) = &self.note {
+            write!(f, "  {}", printable(note))?;
+        }
+        write!(
+            f,
+            "  {}, {}  {}  {}",
+            human::counted(self.processes as u64, "process", "processes"),
+            human::counted(self.threads as u64, "thread", "threads"),
+            human::counted(self.stops, "stop", "stops"),
+            human::counted(self.distinct as u64, "syscall", "syscalls"),
+        )?;
+        match &self.last_new {
+            Some(new) => {
+                write!(f, "  last new: {} {}", printable(&new.name), human::ago(new.ago))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// The progress of a run.
+pub struct Progress {
+    shown: Shown,
+}
+
+enum Shown {
+    Bar { bar: ProgressBar, drawn: Option<Instant> },
+    Lines { to: Box<dyn Write + Send>, every: Duration, next: Duration },
+    Nothing { to: Box<dyn Write + Send> },
+}
+
+impl Progress {
+    /// Progress on stderr. [`Kind::Terminal`] shows nothing where stderr is no terminal.
+    pub fn new(kind: Kind) -> Progress {
+        // 5 a second is the limit of the draw target's own, which allows bursts; ours does not.
+        Progress::on(kind, ProgressDrawTarget::stderr_with_hz(5), Box::new(io::stderr()))
+    }
+
+    fn on(kind: Kind, target: ProgressDrawTarget, to: Box<dyn Write + Send>) -> Progress {
+        let shown = match kind {
+            Kind::Terminal => {
+                let bar = ProgressBar::with_draw_target(None, target);
+                // A template of ours that is wrong would be seen in every test below.
+                if let Ok(style) = ProgressStyle::with_template("{wide_msg}") {
+                    bar.set_style(style);
+                }
+                Shown::Bar { bar, drawn: None }
+            }
+            Kind::Lines { every } => Shown::Lines { to, every, next: every },
+            Kind::Quiet => Shown::Nothing { to },
+        };
+        Progress { shown }
+    }
+
+    /// Tells where the run stands. Cheap enough to be called several times a second.
+    pub fn update(&mut self, status: &Status) {
+        match &mut self.shown {
+            Shown::Bar { bar, drawn } => {
+                let now = Instant::now();
+                if drawn.is_none_or(|last| now.duration_since(last) >= REDRAW) {
+                    *drawn = Some(now);
+                    bar.set_message(status.to_string());
+                }
+            }
+            Shown::Lines { next, .. } if status.elapsed < *next => {}
+            Shown::Lines { .. } => self.show(status),
+            Shown::Nothing { .. } => {}
+        }
+    }
+
+    /// Tells it at once: the phase changed, or somebody asked.
+    pub fn show(&mut self, status: &Status) {
+        match &mut self.shown {
+            Shown::Bar { drawn, .. } => {
+                *drawn = None;
+                self.update(status);
+            }
+            Shown::Lines { to, every, next } => {
+                *next = status.elapsed + *every;
+                write_line(to, &status.to_string());
+            }
+            Shown::Nothing { .. } => {}
+        }
+    }
+
+    /// Writes a line of its own that stays, above the status line if there is one; also if quiet,
+    /// for whoever calls this has something to say. Control characters are the caller's business.
+    pub fn say(&mut self, line: &str) {
+        match &mut self.shown {
+            Shown::Bar { bar, .. } if !bar.is_hidden() => bar.println(line),
+            // What indicatif draws nothing to is no terminal, but may well be a file.
+            Shown::Bar { .. } => write_line(&mut io::stderr(), line),
+            Shown::Lines { to, .. } | Shown::Nothing { to } => write_line(to, line),
+        }
+    }
+
+    /// Takes the status line away and leaves the cursor at the beginning of an empty line.
+    pub fn finish(&mut self) {
+        if let Shown::Bar { bar, .. } = &self.shown {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl fmt::Debug for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.shown {
+            Shown::Bar { .. } => "Progress(bar)",
+            Shown::Lines { .. } => "Progress(lines)",
+            Shown::Nothing { .. } => "Progress(nothing)",
+        })
+    }
+}
+
+/// Writes a line in one piece, so that it is not mixed with the traced program's.
+fn write_line(to: &mut dyn Write, line: &str) {
+    let _ = to.write_all(format!("{line}\n").as_bytes());
+    let _ = to.flush();
+}

@@ -1,0 +1,342 @@
+//! The summary at the end of a run.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::Style;
+use super::human;
+use super::layout::{Page, printable};
+use crate::arch::Arch;
+use crate::recording::{Books, CodeAddress, Cost, Mode};
+
+/// The column that the values stand in.
+const COLUMN: usize = 12;
+/// How many syscalls are listed one per line before the rest is only counted.
+const LISTED: usize = 20;
+
+/// Everything that the user is told at the end of a run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// The name that the files go by.
+    pub name: String,
+    /// The command line, secrets masked; empty if we attached.
+    pub command: Vec<String>,
+    /// The processes that we attached to; empty if we launched.
+    pub attached: Vec<i32>,
+    /// Whether the run is all that it set out to be.
+    pub complete: bool,
+    /// Why it is not.
+    pub incomplete_because: Vec<String>,
+    /// What we exit with.
+    pub exit_code: u8,
+    /// How long it took.
+    pub duration_ms: u64,
+    /// How syscalls were heard of.
+    pub mode: Mode,
+    /// How long nothing was watched.
+    pub unwatched_ms: u64,
+    /// How many processes there were.
+    pub processes: u64,
+    /// How the node ended: `exited with 0, 1.2 s after SIGINT`.
+    pub ended: String,
+    /// The syscalls of this run.
+    pub syscalls: Counts,
+    /// How they compare with those of earlier runs; absent if there are none.
+    pub compared: Option<Compared>,
+    /// Syscalls whose number no table knows.
+    pub unnamed: Vec<Unnamed>,
+    /// The files written.
+    pub files: Vec<WrittenFile>,
+    /// What the tracing cost the program.
+    pub cost: CostSummary,
+    /// The proof that nothing was missed.
+    pub books: Books,
+    /// Whether they balance.
+    pub books_balance: bool,
+    /// What a reader must know to read this run rightly.
+    pub warnings: Vec<String>,
+    /// The commands to run next, as one would type them.
+    pub next: Vec<String>,
+}
+
+/// How many syscalls there were.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Distinct ones, over all architectures.
+    pub distinct: u64,
+    /// Calls.
+    pub calls: u64,
+    /// The same per architecture, in their order.
+    pub per_arch: Vec<ArchCounts>,
+}
+
+/// How many syscalls of one architecture there were.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ArchCounts {
+    /// Which.
+    pub arch: Arch,
+    /// Distinct ones.
+    pub distinct: u64,
+    /// Calls.
+    pub calls: u64,
+}
+
+/// What is new in this run, and what is missing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Compared {
+    /// How many earlier runs the recording has.
+    pub earlier_runs: u64,
+    /// What none of them showed.
+    pub new: Vec<NewSyscall>,
+    /// What one of them showed and this one did not.
+    pub not_seen: Vec<KnownSyscall>,
+}
+
+/// A syscall that was seen for the first time, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NewSyscall {
+    /// Its architecture.
+    pub arch: Arch,
+    /// Its name, or `#` and its number.
+    pub name: String,
+    /// The executable.
+    pub exe: Option<String>,
+    /// The code that called it.
+    pub caller: Option<CodeAddress>,
+    /// When, since the start of the run.
+    pub at_ms: u64,
+}
+
+/// A syscall by name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct KnownSyscall {
+    /// Its architecture.
+    pub arch: Arch,
+    /// Its name, or `#` and its number.
+    pub name: String,
+}
+
+/// A syscall without a name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unnamed {
+    /// By whose table it was called.
+    pub arch: Arch,
+    /// Its number.
+    pub number: i64,
+    /// How often.
+    pub count: u64,
+}
+
+/// A file that was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WrittenFile {
+    /// What it is: `profile`, `recording`, `capabilities`.
+    pub what: String,
+    /// Where.
+    pub path: String,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// What the tracing cost the program.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CostSummary {
+    /// How often a thread stood stopped.
+    pub stops: u64,
+    /// How long in all.
+    pub stopped_ns: u64,
+    /// The longest single stop.
+    pub longest_ns: u64,
+    /// What share of one core that is over the run, in percent, to two digits.
+    pub percent_of_a_core: f64,
+}
+
+impl CostSummary {
+    /// The summary of a cost over a run of that duration.
+    pub fn new(cost: &Cost, duration_ms: u64) -> CostSummary {
+        // stopped_ns / (duration_ms * 10^6) * 100, in hundredths, by integers: the same on every
+        // machine.
+        let hundredths = u128::from(cost.stopped_ns) / (u128::from(duration_ms.max(1)) * 100);
+        CostSummary {
+            stops: cost.stops,
+            stopped_ns: cost.stopped_ns,
+            longest_ns: cost.longest_ns,
+            percent_of_a_core: u32::try_from(hundredths).map_or(f64::MAX, f64::from) / 100.0,
+        }
+    }
+}
+
+impl Summary {
+    /// The summary for people: the verdict first, 80 columns.
+    pub fn to_text(&self, style: Style) -> String {
+        let mut page = Page::new(style);
+        page.line(&self.verdict(style));
+        for reason in &self.incomplete_because {
+            page.hanging(2, 4, &format!("- {}", printable(reason)));
+        }
+        page.gap();
+        self.run(&mut page);
+        self.seen(&mut page);
+        self.proof(&mut page);
+        for warning in &self.warnings {
+            page.field("warning", COLUMN, &printable(warning));
+        }
+        for file in &self.files {
+            let text = format!("{} ({})", printable(&file.path), human::bytes(file.bytes));
+            page.field(&file.what, COLUMN, &text);
+        }
+        if self.exit_code != 0 {
+            page.field("exit code", COLUMN, &self.exit_code.to_string());
+        }
+        for (n, command) in self.next.iter().enumerate() {
+            page.field(if n == 0 { "next" } else { "" }, COLUMN, &printable(command));
+        }
+        page.finish()
+    }
+
+    /// The summary as one JSON object, with a newline at its end.
+    pub fn to_json(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).unwrap_or_else(|error| {
+            // No map with keys that are no strings, no float that is not finite: cannot happen.
+            format!("{{\"error\": \"the summary cannot be written: {error}\"}}")
+        });
+        text.push('\n');
+        text
+    }
+
+    fn verdict(&self, style: Style) -> String {
+        let text = format!(
+            "{} in {}",
+            human::counted(self.syscalls.distinct, "syscall", "syscalls"),
+            human::ms(self.duration_ms),
+        );
+        let verdict = if self.complete { style.good("complete") } else { style.bad("INCOMPLETE") };
+        format!("{}: {verdict}, {text}", printable(&self.name))
+    }
+
+    fn run(&self, page: &mut Page) {
+        if !self.command.is_empty() {
+            let command: Vec<String> = self.command.iter().map(|arg| quoted(arg)).collect();
+            page.field("command", COLUMN, &command.join(" "));
+        }
+        if !self.attached.is_empty() {
+            let pids: Vec<String> = self.attached.iter().map(ToString::to_string).collect();
+            page.field("attached", COLUMN, &pids.join(", "));
+        }
+        page.field("ended", COLUMN, &printable(&self.ended));
+        let Mode::Full = self.mode;
+        let mut watched = format!(
+            "{}, every call of {}",
+            human::ms(self.duration_ms),
+            human::counted(self.processes, "process", "processes"),
+        );
+        if self.unwatched_ms > 0 {
+            let _ = write!(watched, " but for {} unwatched", human::ms(self.unwatched_ms));
+        }
+        page.field("watched", COLUMN, &watched);
+    }
+
+    fn seen(&self, page: &mut Page) {
+        let Counts { distinct, calls, per_arch } = &self.syscalls;
+        let calls = human::counted(*calls, "call", "calls");
+        let mut text = format!("{} distinct, {calls}", human::count(*distinct));
+        if per_arch.len() > 1 {
+            let parts: Vec<String> = per_arch.iter().map(ArchCounts::to_text).collect();
+            let _ = write!(text, " ({})", parts.join("; "));
+        }
+        page.field("syscalls", COLUMN, &text);
+        if let Some(compared) = &self.compared {
+            compared.write(page);
+        }
+        if !self.unnamed.is_empty() {
+            let numbers: Vec<String> = self.unnamed.iter().map(Unnamed::to_text).collect();
+            let text = format!("numbers that no table knows: {}", numbers.join(", "));
+            page.field("unnamed", COLUMN, &text);
+        }
+    }
+
+    fn proof(&self, page: &mut Page) {
+        let CostSummary { stops, stopped_ns, longest_ns, percent_of_a_core } = self.cost;
+        let text = format!(
+            "{}, {} in all, the longest {}; {percent_of_a_core:.2} % of one core",
+            human::counted(stops, "stop", "stops"),
+            human::ns(stopped_ns),
+            human::ns(longest_ns),
+        );
+        page.field("cost", COLUMN, &text);
+        let balance =
+            if self.books_balance { "the books balance" } else { "THE BOOKS DO NOT BALANCE" };
+        page.field("lost", COLUMN, &format!("{}; {balance}", human::count(self.books.lost)));
+    }
+}
+
+impl ArchCounts {
+    fn to_text(&self) -> String {
+        let calls = human::counted(self.calls, "call", "calls");
+        format!("{}: {} in {calls}", self.arch, human::count(self.distinct))
+    }
+}
+
+impl Unnamed {
+    fn to_text(&self) -> String {
+        format!("{} #{} ({}x)", self.arch, self.number, human::count(self.count))
+    }
+}
+
+impl Compared {
+    fn write(&self, page: &mut Page) {
+        let runs = human::counted(self.earlier_runs, "earlier run", "earlier runs");
+        if self.new.is_empty() {
+            page.field("new", COLUMN, &format!("none, compared with {runs}"));
+        } else {
+            let n = human::count(self.new.len() as u64);
+            page.field("new", COLUMN, &format!("{n}, compared with {runs}:"));
+            for new in self.new.iter().take(LISTED) {
+                page.hanging(COLUMN, COLUMN + 2, &new.to_text());
+            }
+            if let Some(more) = self.new.len().checked_sub(LISTED).filter(|more| *more > 0) {
+                page.paragraph(COLUMN, &format!("and {more} more"));
+            }
+        }
+        if !self.not_seen.is_empty() {
+            let names: Vec<String> = self.not_seen.iter().map(|s| named(s.arch, &s.name)).collect();
+            page.field("not seen", COLUMN, &format!("this time: {}", names.join(", ")));
+        }
+    }
+}
+
+impl NewSyscall {
+    fn to_text(&self) -> String {
+        let mut text = format!("{} at {}", named(self.arch, &self.name), human::ms(self.at_ms));
+        if let Some(exe) = &self.exe {
+            let _ = write!(text, " by {}", printable(exe));
+        }
+        if let Some(CodeAddress { module, offset }) = &self.caller {
+            let _ = write!(text, " from {}+{offset:#x}", printable(module));
+        }
+        text
+    }
+}
+
+/// The name, with its architecture where that is not the machine's.
+fn named(arch: Arch, name: &str) -> String {
+    if arch == crate::arch::native::ARCH {
+        printable(name)
+    } else {
+        format!("{} ({arch})", printable(name))
+    }
+}
+
+/// An argument as a shell would need it.
+fn quoted(arg: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_=+,./:@%^".contains(c);
+    if !arg.is_empty() && arg.chars().all(plain) {
+        arg.to_owned()
+    } else {
+        format!("'{}'", printable(arg).replace('\'', r"'\''"))
+    }
+}

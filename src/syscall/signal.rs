@@ -1,0 +1,87 @@
+//! Signals and sets of them.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The name of a signal as `kill -l` knows it: `SIGTERM`, `SIGRT_3` for the real-time ones, counted
+/// from the kernel's first, 32.
+pub fn signal_name(number: i32) -> String {
+    match nix::sys::signal::Signal::try_from(number) {
+        Ok(signal) => signal.as_str().to_owned(),
+        Err(_) if (32..=64).contains(&number) => format!("SIGRT_{}", number - 32),
+        Err(_) => format!("signal {number}"),
+    }
+}
+
+/// The number of a signal given by name with or without `SIG`, in either case, or by number.
+pub fn signal_from_name(name: &str) -> Option<i32> {
+    if let Ok(number) = name.parse::<i32>() {
+        return (1..=64).contains(&number).then_some(number);
+    }
+    let upper = name.to_ascii_uppercase();
+    let full = if upper.starts_with("SIG") { upper } else { format!("SIG{upper}") };
+    (1..=64).find(|n| signal_name(*n) == full)
+}
+
+/// A set of signals; bit n - 1 is signal n, as in `/proc/PID/status`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "Vec<String>", try_from = "Vec<String>")]
+pub struct SignalSet(pub u64);
+
+impl SignalSet {
+    /// Whether the signal of that number is in the set.
+    pub fn contains(self, number: i32) -> bool {
+        (1..=64).contains(&number) && self.0 & (1 << (number - 1)) != 0
+    }
+
+    /// The names of the signals in the set, in order of number.
+    pub fn names(self) -> Vec<String> {
+        (1..=64).filter(|n| self.contains(*n)).map(signal_name).collect()
+    }
+}
+
+impl From<SignalSet> for Vec<String> {
+    fn from(set: SignalSet) -> Self {
+        set.names()
+    }
+}
+
+impl TryFrom<Vec<String>> for SignalSet {
+    type Error = String;
+
+    fn try_from(names: Vec<String>) -> Result<Self, String> {
+        names.iter().try_fold(SignalSet(0), |set, name| match signal_from_name(name) {
+            Some(n) => Ok(SignalSet(set.0 | 1 << (n - 1))),
+            None => Err(format!("`{name}` is not a signal")),
+        })
+    }
+}
+
+impl JsonSchema for SignalSet {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "SignalSet".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        Vec::<String>::json_schema(generator)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_have_names_and_names_have_signals() {
+        assert_eq!(signal_name(15), "SIGTERM");
+        assert_eq!(signal_name(34), "SIGRT_2");
+        assert_eq!(signal_from_name("term"), Some(15));
+        assert_eq!(signal_from_name("SIGINT"), Some(2));
+        assert_eq!(signal_from_name("9"), Some(9));
+        assert_eq!(signal_from_name("SIGFOO"), None);
+        assert_eq!(signal_from_name("0"), None);
+        let set = SignalSet(0x4002);
+        assert_eq!(set.names(), ["SIGINT", "SIGTERM"]);
+        assert_eq!(SignalSet::try_from(set.names()), Ok(set));
+    }
+}

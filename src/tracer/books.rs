@@ -1,0 +1,130 @@
+//! The accounting that proves that nothing was missed, and the meter of what the stops cost.
+
+use std::time::{Duration, Instant};
+
+use crate::recording::{Books, Bucket, Cost};
+
+/// Measures how long threads stand stopped.
+#[derive(Debug)]
+pub struct StopMeter {
+    heard: Instant,
+    cost: Cost,
+    buckets: [u64; 64],
+}
+
+impl StopMeter {
+    /// Nothing measured yet.
+    pub fn new() -> StopMeter {
+        StopMeter { heard: Instant::now(), cost: Cost::default(), buckets: [0; 64] }
+    }
+
+    /// A stop was just heard of.
+    pub fn heard(&mut self) {
+        self.heard = Instant::now();
+    }
+
+    /// The thread goes on; how long it stood.
+    pub fn gone_on(&mut self) -> Duration {
+        let stood = self.heard.elapsed();
+        let ns = u64::try_from(stood.as_nanos()).unwrap_or(u64::MAX);
+        self.cost.stops += 1;
+        self.cost.stopped_ns += ns;
+        self.cost.longest_ns = self.cost.longest_ns.max(ns);
+        // Bucket n holds what is below 2^n ns and not below half of that.
+        let bucket = 64 - ns.leading_zeros();
+        self.buckets[usize::try_from(bucket).unwrap_or(0).min(63)] += 1;
+        stood
+    }
+
+    /// All stops so far.
+    pub fn stops(&self) -> u64 {
+        self.cost.stops
+    }
+
+    /// The recording's section.
+    pub fn to_cost(&self) -> Cost {
+        let histogram = self
+            .buckets
+            .iter()
+            .enumerate()
+            .filter(|(_, stops)| **stops > 0)
+            .map(|(n, stops)| Bucket { below_ns: 1 << n, stops: *stops })
+            .collect();
+        Cost { histogram, ..self.cost.clone() }
+    }
+}
+
+/// What does not balance in the books of a run that has ended; empty if all does.
+pub fn faults(books: &Books) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut expect = |what: &str, left: u64, right: u64| {
+        if left != right {
+            faults.push(format!("the books don't balance: {what}: {left} against {right}"));
+        }
+    };
+    expect(
+        "syscalls entered, against returned or closed otherwise",
+        books.enters,
+        books.exits - books.exits_of_calls_under_way.min(books.exits)
+            + books.enters_closed_otherwise,
+    );
+    expect("threads born, against gone", books.threads_born, books.threads_gone);
+    expect("stops, against resumes", books.stops, books.stops_ended);
+    expect("births that nothing explains", books.births_unexplained, 0);
+    expect("events lost", books.lost, 0);
+    faults
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn balanced() -> Books {
+        Books {
+            enters: 10,
+            exits: 9,
+            enters_closed_otherwise: 2,
+            exits_of_calls_under_way: 1,
+            threads_born: 3,
+            threads_gone: 3,
+            stops: 20,
+            stops_ended: 20,
+            births_unexplained: 0,
+            lost: 0,
+        }
+    }
+
+    #[test]
+    fn books_that_balance_have_no_faults() {
+        assert_eq!(faults(&balanced()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_kind_of_loss_is_a_fault() {
+        let broken: [fn(&mut Books); 6] = [
+            |b| b.enters += 1,
+            |b| b.exits += 1,
+            |b| b.threads_gone -= 1,
+            |b| b.stops_ended -= 1,
+            |b| b.births_unexplained = 1,
+            |b| b.lost = 1,
+        ];
+        for break_it in broken {
+            let mut books = balanced();
+            break_it(&mut books);
+            assert_eq!(faults(&books).len(), 1, "{books:?}");
+        }
+    }
+
+    #[test]
+    fn stops_fall_into_buckets_by_powers_of_two() {
+        let mut meter = StopMeter::new();
+        meter.heard();
+        meter.gone_on();
+        let cost = meter.to_cost();
+        assert_eq!(cost.stops, 1);
+        assert_eq!(cost.histogram.len(), 1);
+        let bucket = cost.histogram[0];
+        assert!(cost.longest_ns < bucket.below_ns && cost.longest_ns >= bucket.below_ns / 2);
+    }
+}

@@ -1,0 +1,230 @@
+//! The second thread: it takes our signals, keeps the time and makes checkpoints, and asks the
+//! tracer thread for whatever it needs.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::engine::{LONGEST_WAIT, Outcome, TraceError, Tracer};
+use super::live::Live;
+use super::modules::MappedFile;
+use super::target::Session;
+use crate::ptrace::{Bell, Request, SignalPort};
+use crate::recording::Run;
+use crate::syscall::SignalSet;
+
+/// Somebody who follows a run. Called by the control thread, so that nothing here keeps a thread of
+/// the program waiting.
+pub trait Observer: Send {
+    /// Called a few times a second.
+    fn tick(&mut self, live: &Live, elapsed: Duration);
+    /// The run as it stands, unfinished; called at the start and then every few seconds.
+    fn checkpoint(&mut self, run: Run);
+}
+
+/// What the control thread asks of the tracer thread.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Letter {
+    /// A signal has come to us.
+    Signal(Request),
+    /// `--for` has ended.
+    TimeOver,
+    /// A deadline that an answer told has come.
+    Due,
+    /// The run as it stands is wanted.
+    Checkpoint,
+}
+
+/// The answer: the next deadline, and the run if it was asked for.
+type Answer = (Option<Instant>, Option<Box<Run>>);
+
+#[derive(Debug, Default)]
+struct Letters {
+    waiting: VecDeque<Letter>,
+    answer: Option<Answer>,
+    closed: bool,
+}
+
+/// Where the two threads meet.
+#[derive(Debug, Default)]
+pub(super) struct Mailbox {
+    rung: AtomicBool,
+    letters: Mutex<Letters>,
+    answered: Condvar,
+}
+
+impl Mailbox {
+    /// Whether something has come in: one relaxed load for every stop.
+    pub(super) fn has_rung(&self) -> bool {
+        self.rung.load(Ordering::Relaxed)
+    }
+
+    /// The tracer thread's side: answers what has come in.
+    pub(super) fn serve(&self, mut answer: impl FnMut(Letter) -> Answer) {
+        let mut letters = self.lock();
+        self.rung.store(false, Ordering::Relaxed);
+        while let Some(letter) = letters.waiting.pop_front() {
+            letters.answer = Some(answer(letter));
+        }
+        self.answered.notify_all();
+    }
+
+    /// The tracer thread's side: no more answers.
+    fn close(&self) {
+        self.lock().closed = true;
+        self.answered.notify_all();
+    }
+
+    fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    /// The control thread's side: asks, and rings until there is an answer. `None` if the run has
+    /// ended in the meantime.
+    fn ask(&self, letter: Letter, bell: Bell) -> Option<Answer> {
+        let mut letters = self.lock();
+        letters.waiting.push_back(letter);
+        self.rung.store(true, Ordering::Relaxed);
+        loop {
+            if let Some(answer) = letters.answer.take() {
+                return Some(answer);
+            }
+            if letters.closed {
+                return None;
+            }
+            // A ring just before the other thread enters its wait is lost, hence the loop.
+            bell.ring();
+            let again = Duration::from_millis(5);
+            let waited = self.answered.wait_timeout(letters, again);
+            letters = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Letters> {
+        self.letters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs a session to its end on the calling thread, which must be the first one of the process if
+/// that is the init of a container: orphans become children of that thread, and are reaped here.
+///
+/// `run` is what is known of the run before it starts. Files that are mapped for execution are told
+/// to `files`, so that somebody else looks into them.
+///
+/// # Errors
+/// If the run could not begin, or `waitpid(2)` failed in a way that it never should. A program
+/// that cannot be executed is no error but an [`Outcome`].
+pub fn run(
+    session: &Session,
+    run: Run,
+    port: &SignalPort,
+    ignored: SignalSet,
+    observer: &mut dyn Observer,
+    files: Sender<MappedFile>,
+) -> Result<Outcome, TraceError> {
+    let live = Arc::new(Live::default());
+    let mailbox = Mailbox::default();
+    let bell = Bell::install()?;
+    let mut tracer = Tracer::new(session, run, Arc::clone(&live), files);
+    // The first checkpoint is there before the program's first instruction.
+    observer.checkpoint(tracer.snapshot());
+    let started = Instant::now();
+    std::thread::scope(|scope| {
+        let control = Control {
+            mailbox: &mailbox,
+            live: &live,
+            port,
+            bell,
+            ignored,
+            started,
+            checkpoint_every: session.checkpoint_every,
+            time_over: session.stop.after.map(|after| started + after),
+        };
+        let (tell, hear) = std::sync::mpsc::channel();
+        let thread = std::thread::Builder::new()
+            .name("control".to_owned())
+            .spawn_scoped(scope, move || {
+                // The tracer rings back when the run has ended.
+                let _ = tell.send(port.listen_here());
+                control.keep(observer);
+            })
+            .map_err(TraceError::Thread)?;
+        let back = hear.recv().ok();
+        let result = tracer.begin(&session.target).and_then(|()| tracer.watch(&mailbox));
+        mailbox.close();
+        while !thread.is_finished() {
+            if let Some(bell) = back {
+                bell.ring();
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        result
+    })?;
+    Ok(tracer.finish())
+}
+
+struct Control<'a> {
+    mailbox: &'a Mailbox,
+    live: &'a Live,
+    port: &'a SignalPort,
+    bell: Bell,
+    ignored: SignalSet,
+    started: Instant,
+    checkpoint_every: Duration,
+    time_over: Option<Instant>,
+}
+
+impl Control<'_> {
+    fn keep(mut self, observer: &mut dyn Observer) {
+        let mut deadline: Option<Instant> = None;
+        let mut next_checkpoint = self.started + self.checkpoint_every;
+        while !self.mailbox.is_closed() {
+            let now = Instant::now();
+            let until = [deadline, self.time_over, Some(next_checkpoint)]
+                .into_iter()
+                .flatten()
+                .map(|at| at.saturating_duration_since(now))
+                .fold(LONGEST_WAIT, Duration::min);
+            let mut letters: Vec<Letter> = self
+                .port
+                .next(until)
+                .filter(|r| self.counts(*r))
+                .map(Letter::Signal)
+                .into_iter()
+                .collect();
+            let now = Instant::now();
+            if self.time_over.is_some_and(|at| now >= at) {
+                self.time_over = None;
+                letters.push(Letter::TimeOver);
+            }
+            if deadline.is_some_and(|at| now >= at) {
+                letters.push(Letter::Due);
+            }
+            if now >= next_checkpoint {
+                next_checkpoint = now + self.checkpoint_every;
+                letters.push(Letter::Checkpoint);
+            }
+            for letter in letters {
+                let Some((next, run)) = self.mailbox.ask(letter, self.bell) else { return };
+                deadline = next;
+                if let Some(run) = run {
+                    observer.checkpoint(*run);
+                }
+            }
+            observer.tick(self.live, self.started.elapsed());
+        }
+    }
+
+    /// What our parent has us ignore stays ignored: SIGHUP under `nohup`; SIGINT from the terminal
+    /// for a job that a shell without job control put into the background. A SIGINT that somebody
+    /// sends to us by `kill` is meant for us.
+    fn counts(&self, request: Request) -> bool {
+        let ignored = self.ignored.contains(request.signal);
+        match request.signal {
+            libc::SIGINT => !(ignored && request.origin.is_kernel()),
+            _ => !ignored,
+        }
+    }
+}

@@ -1,0 +1,406 @@
+//! The wait loop: one OS thread hears of every stop, books it, and lets the thread go on.
+
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+use super::books::StopMeter;
+use super::breather::Breather;
+use super::control::{Letter, Mailbox};
+use super::credentials;
+use super::evidence::Evidence;
+use super::ledger::Ledger;
+use super::live::Live;
+use super::modules::{MappedFile, Modules};
+use super::stop::{Action, Cause, StopPlan};
+use super::target::{Session, Target};
+use super::tree::{Thread, Tree};
+use crate::proc::{ThreadStatus, tree as proc_tree};
+use crate::ptrace::{
+    Event, Options, PtraceError, Stopped, Tid, WaitError, interrupt, seize, spawn, wait,
+};
+use crate::recording::{Books, EndCause, Moment, Occasion, Phase, Run};
+use crate::syscall::Errno;
+
+/// Why a run could not begin, or could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum TraceError {
+    /// fork(2) failed.
+    #[error("no process could be started: {0}")]
+    Fork(std::io::Error),
+    /// The kernel does not let us trace our own child.
+    #[error("the kernel refused to trace our own child: {0}")]
+    SeizeChild(PtraceError),
+    /// There is no process of that id.
+    #[error("there is no process {0}")]
+    NoSuchProcess(i32),
+    /// The kernel does not let us trace that process.
+    #[error("process {pid} may not be traced: {errno}")]
+    MayNotAttach {
+        /// The process.
+        pid: i32,
+        /// What `PTRACE_SEIZE` said.
+        errno: Errno,
+    },
+    /// The signal handler that the wait loop needs could not be installed.
+    #[error(transparent)]
+    Bell(#[from] crate::ptrace::BellError),
+    /// waitpid(2) failed in a way that it never should.
+    #[error(transparent)]
+    Wait(#[from] WaitError),
+    /// A thread of ours could not be started.
+    #[error("no thread could be started: {0}")]
+    Thread(std::io::Error),
+}
+
+/// How a run came out.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Everything that was observed. Build-ids and the like of the files are left out.
+    pub run: Run,
+    /// If the launched program could not be executed, why.
+    pub not_started: Option<Errno>,
+}
+
+/// The phases that a run without probes has.
+pub(super) const PHASE_RUN: &str = "run";
+pub(super) const PHASE_SHUTDOWN: &str = "shutdown";
+
+/// The tracer of one run.
+#[derive(Debug)]
+pub(super) struct Tracer {
+    pub(super) started: Instant,
+    pub(super) run: Run,
+    pub(super) tree: Tree,
+    pub(super) ledger: Ledger,
+    pub(super) books: Books,
+    pub(super) meter: StopMeter,
+    pub(super) modules: Modules,
+    pub(super) evidence: Evidence,
+    pub(super) breather: Breather,
+    pub(super) plan: StopPlan,
+    pub(super) phases: Vec<Phase>,
+    pub(super) live: Arc<Live>,
+    /// The launched process; none if we attached.
+    pub(super) launched: Option<i32>,
+    pub(super) options: Options,
+    /// We attached, and are letting go of every thread as it stops.
+    pub(super) letting_go: bool,
+    /// How many calls are open whose `CLONE_UNTRACED` was taken out.
+    pub(super) stripped_calls: usize,
+    pub(super) not_started: Option<Errno>,
+    pass_signals: bool,
+    pub(super) gate: Option<crate::ptrace::Launched>,
+}
+
+impl Tracer {
+    pub(super) fn new(
+        session: &Session,
+        run: Run,
+        live: Arc<Live>,
+        files: Sender<MappedFile>,
+    ) -> Tracer {
+        let now = Instant::now();
+        let (launches, share) = match &session.target {
+            Target::Launch(_) => (true, None),
+            Target::Attach { max_share, .. } => (false, *max_share),
+        };
+        live.set_phase(PHASE_RUN);
+        Tracer {
+            started: now,
+            run,
+            tree: Tree::default(),
+            ledger: Ledger::new(),
+            books: Books::default(),
+            meter: StopMeter::new(),
+            modules: Modules::new(files),
+            evidence: Evidence::new(),
+            breather: Breather::new(share, now),
+            plan: StopPlan::new(session.stop),
+            phases: vec![Phase { name: PHASE_RUN.to_owned(), from_ms: 0, to_ms: None }],
+            live,
+            launched: None,
+            options: Options { die_with_tracer: launches },
+            letting_go: false,
+            stripped_calls: 0,
+            not_started: None,
+            pass_signals: session.pass_signals,
+            gate: None,
+        }
+    }
+
+    /// Starts the program, or takes hold of the processes.
+    pub(super) fn begin(&mut self, target: &Target) -> Result<(), TraceError> {
+        match target {
+            Target::Launch(launch) => {
+                let child = spawn(&launch.program, &launch.argv, &launch.inherited)
+                    .map_err(TraceError::Fork)?;
+                let tid = child.tid();
+                seize(tid, self.options).map_err(TraceError::SeizeChild)?;
+                interrupt(tid).map_err(TraceError::SeizeChild)?;
+                self.gate = Some(child);
+                self.launch_thread(tid);
+                Ok(())
+            }
+            Target::Attach { pids, tree, .. } => self.attach(pids, *tree),
+        }
+    }
+
+    fn launch_thread(&mut self, tid: Tid) {
+        self.tree.add(tid, tid.0, None, 0);
+        self.books.threads_born += 1;
+        self.launched = Some(tid.0);
+        if let Some(thread) = self.tree.thread_mut(tid) {
+            thread.launching = Some(super::tree::Launching::AtGate);
+            thread.interrupted = true;
+        }
+    }
+
+    /// Hears of stops and deaths until nobody is left.
+    pub(super) fn watch(&mut self, mailbox: &Mailbox) -> Result<(), TraceError> {
+        while self.tree.is_alive() {
+            match wait() {
+                Ok(Event::Stopped(stopped, stop)) => {
+                    self.meter.heard();
+                    self.on_stop(stopped, stop);
+                }
+                Ok(Event::Ended(tid, ended)) => self.on_end(tid, ended),
+                Err(WaitError::Interrupted) => {}
+                Err(WaitError::NoChildren) => break,
+                Err(other) => return Err(other.into()),
+            }
+            if mailbox.has_rung() {
+                mailbox.serve(|letter| self.answer(letter));
+            }
+        }
+        let now_ms = self.now_ms();
+        self.breather.close(now_ms);
+        self.close_phase(now_ms);
+        Ok(())
+    }
+
+    /// Answers the control thread.
+    fn answer(&mut self, letter: Letter) -> (Option<Instant>, Option<Box<Run>>) {
+        let now = Instant::now();
+        let mut checkpoint = None;
+        match letter {
+            Letter::Signal(request) => {
+                let is_request =
+                    matches!(request.signal, libc::SIGINT | libc::SIGTERM | libc::SIGHUP);
+                if is_request {
+                    self.request_stop(Cause::Signal(request), now);
+                } else if self.pass_signals {
+                    self.signal_program(request.signal);
+                }
+            }
+            Letter::TimeOver => self.request_stop(Cause::TimeOver, now),
+            Letter::Due => self.on_due(now),
+            Letter::Checkpoint => checkpoint = Some(Box::new(self.snapshot())),
+        }
+        let deadlines = [self.plan.deadline(), self.breather.deadline()];
+        (deadlines.into_iter().flatten().min(), checkpoint)
+    }
+
+    fn request_stop(&mut self, cause: Cause, now: Instant) {
+        if self.launched.is_none() {
+            // An attached process is never signalled, only let go.
+            if self.plan.requested().is_none() {
+                self.plan.request(cause, false, now);
+                self.let_go_all();
+            }
+            return;
+        }
+        let shares_terminal = self.tree.oldest().is_some_and(|pid| {
+            let own = i32::try_from(std::process::id()).unwrap_or(0);
+            let group = |pid| proc_tree::stat(pid).map(|s| s.pgrp).ok();
+            group(pid).is_some() && group(pid) == group(own)
+        });
+        let action = self.plan.request(cause, shares_terminal, now);
+        self.act(action);
+    }
+
+    fn on_due(&mut self, now: Instant) {
+        let now_ms = self.now_ms();
+        if self.breather.due(now, now_ms) {
+            self.watch_again();
+        }
+        if self.launched.is_some() {
+            let node = self.tree.oldest();
+            let action = self.plan.due(
+                |signal| {
+                    node.and_then(|pid| ThreadStatus::read(pid).ok()).is_some_and(|s| {
+                        (s.shd_pending.0 | s.sig_pending.0) >> (signal - 1) & 1 == 1
+                    })
+                },
+                now,
+            );
+            self.act(action);
+        }
+    }
+
+    pub(super) fn act(&mut self, action: Action) {
+        match action {
+            Action::Nothing => {}
+            Action::Told(_) => self.begin_shutdown(),
+            Action::Send(signal) => {
+                self.begin_shutdown();
+                self.signal_program(signal);
+            }
+            Action::Kill => {
+                for pid in self.tree.pids() {
+                    send(pid, libc::SIGKILL);
+                }
+            }
+        }
+    }
+
+    /// The program is its oldest living process: the launched one, or a daemon that outlives it.
+    fn signal_program(&self, signal: i32) {
+        if let Some(pid) = self.tree.oldest() {
+            send(pid, signal);
+        }
+    }
+
+    fn begin_shutdown(&mut self) {
+        let now_ms = self.now_ms();
+        self.close_phase(now_ms);
+        let phase = Phase { name: PHASE_SHUTDOWN.to_owned(), from_ms: now_ms, to_ms: None };
+        self.phases.push(phase);
+        self.ledger.set_phase(self.phases.len() - 1);
+        self.live.set_phase(PHASE_SHUTDOWN);
+        for pid in self.tree.pids() {
+            self.look_at(Tid(pid), Occasion::StopRequest);
+        }
+    }
+
+    fn close_phase(&mut self, now_ms: u64) {
+        if let Some(phase) = self.phases.last_mut() {
+            phase.to_ms.get_or_insert(now_ms);
+        }
+    }
+
+    /// Milliseconds since the start of the run.
+    pub(super) fn now_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Lets a stopped thread go on, with a signal or 0: to its next syscall stop, free, or for good.
+    pub(super) fn go_on(&mut self, stopped: Stopped, signal: i32) {
+        let tid = stopped.tid();
+        let result = if self.letting_go {
+            let result = stopped.detach(signal);
+            let now_ms = self.now_ms();
+            if result.is_ok()
+                && let Some(thread) = self.tree.remove(tid, None, now_ms)
+            {
+                self.close_thread(&thread);
+            }
+            result
+        } else if self.breather.is_watching() {
+            stopped.resume_to_syscall(signal)
+        } else {
+            if let Some(thread) = self.tree.thread_mut(tid) {
+                thread.may_be_inside = true;
+                self.books.enters_closed_otherwise += u64::from(thread.call.take().is_some());
+            }
+            stopped.resume_free(signal)
+        };
+        self.gone_on(result);
+    }
+
+    /// Books the end of a stop. A thread that died in it has ended it as well.
+    pub(super) fn gone_on(&mut self, result: crate::ptrace::Result<()>) {
+        let stood = self.meter.gone_on();
+        self.books.stops_ended += 1;
+        self.live.set_stops(self.meter.stops());
+        self.tolerate(result);
+        let now_ms = self.now_ms_if(self.options.die_with_tracer);
+        if self.breather.spend(stood, now_ms) {
+            self.live.set_phase("running free");
+        }
+    }
+
+    /// The time, unless nobody will use it: it is asked for at every stop.
+    fn now_ms_if(&self, unused: bool) -> u64 {
+        if unused { 0 } else { self.now_ms() }
+    }
+
+    /// A tracee may die at any moment, and its death will be reported. Any other refusal is a loss.
+    pub(super) fn tolerate(&mut self, result: crate::ptrace::Result<()>) {
+        match result {
+            Ok(()) | Err(PtraceError::Died(_)) => {}
+            Err(refused) => {
+                self.books.lost += 1;
+                self.warn(refused.to_string());
+            }
+        }
+    }
+
+    pub(super) fn warn(&mut self, warning: String) {
+        const MAX_WARNINGS: usize = 256;
+        if self.run.warnings.len() < MAX_WARNINGS && !self.run.warnings.contains(&warning) {
+            self.run.warnings.push(warning);
+        }
+    }
+
+    /// A thread is gone; closes what it left open.
+    pub(super) fn close_thread(&mut self, thread: &Thread) {
+        self.books.threads_gone += 1;
+        if let Some(call) = &thread.call {
+            self.books.enters_closed_otherwise += 1;
+            self.ledger.unfinished(call.slot);
+            self.stripped_calls -= usize::from(call.stripped.is_some());
+        }
+        let (processes, threads) = self.tree.counts();
+        self.live.set_population(processes, threads);
+    }
+
+    /// Reads a thread's credentials and notes them.
+    pub(super) fn look_at(&mut self, tid: Tid, occasion: Occasion) {
+        if let Ok(status) = ThreadStatus::read(tid.0) {
+            self.note_status(tid, &status, occasion);
+        }
+    }
+
+    pub(super) fn note_status(&mut self, tid: Tid, status: &ThreadStatus, occasion: Occasion) {
+        let at_ms = self.now_ms();
+        let Some((thread, process)) = self.tree.process_of(tid) else { return };
+        let state = Arc::new(credentials::state_of(status));
+        credentials::note(process, &state, Moment { at_ms, tid: tid.0, occasion });
+        thread.credentials = Some(state);
+        if tid.0 == status.tgid {
+            process.comm.clone_from(&status.comm);
+        }
+    }
+
+    /// The end of the run in the recording's words.
+    pub(super) fn cause(&self) -> EndCause {
+        if self.not_started.is_some() {
+            EndCause::NotStarted
+        } else if self.letting_go {
+            EndCause::Detached
+        } else if self.plan.was_killed() {
+            EndCause::Killed
+        } else if self.plan.told_by().is_some() {
+            EndCause::Stopped
+        } else {
+            EndCause::Exited
+        }
+    }
+}
+
+fn send(pid: i32, signal: i32) {
+    // The process may be gone; then there is nobody to tell.
+    let _ = nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(pid),
+        nix::sys::signal::Signal::try_from(signal).ok(),
+    );
+}
+
+/// How long a run took so far.
+pub(super) fn duration_ms(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// How long the control thread may wait at most for anything.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_millis(250);

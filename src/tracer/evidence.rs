@@ -1,0 +1,86 @@
+//! Calls that succeeded and that, with their arguments, need a capability.
+
+use std::collections::BTreeMap;
+
+use super::tree::{Call, Process};
+use crate::knowledge::capability;
+use crate::proc::{host, tree as proc_tree};
+use crate::recording::{CapabilityEvidence, CredentialState};
+
+/// How many distinct pieces of evidence are kept.
+const MAX_EVIDENCE: usize = 1024;
+
+/// Capability, rule, detail and executable.
+type Key = (String, &'static str, String, String);
+
+/// All evidence so far.
+#[derive(Debug)]
+pub struct Evidence {
+    found: BTreeMap<Key, (u64, u64)>,
+    unprivileged_port_start: u16,
+    own_user_ns: Option<u64>,
+}
+
+impl Evidence {
+    /// None yet.
+    pub fn new() -> Evidence {
+        let own = i32::try_from(std::process::id()).unwrap_or(0);
+        Evidence {
+            found: BTreeMap::new(),
+            unprivileged_port_start: u16::try_from(host::ip_unprivileged_port_start())
+                .unwrap_or(u16::MAX),
+            own_user_ns: proc_tree::user_ns(own).ok(),
+        }
+    }
+
+    /// A call has succeeded; `caller` is what the thread held before it.
+    pub fn weigh(
+        &mut self,
+        pid: i32,
+        process: &Process,
+        call: &Call,
+        caller: &CredentialState,
+        now_ms: u64,
+    ) {
+        let Some(name) = call.no.name() else { return };
+        let found = capability::evidence(&capability::Call {
+            name,
+            arch: call.no.arch,
+            args: call.args,
+            address: call.entered.address,
+            clone_flags: call.entered.clone_flags,
+            caller,
+            unprivileged_port_start: self.unprivileged_port_start,
+        });
+        // In a user namespace of its own a process holds capabilities that say nothing of those
+        // that its container must be given (user_namespaces(7)).
+        if found.is_empty() || proc_tree::user_ns(pid).ok() != self.own_user_ns {
+            return;
+        }
+        let exe = process.exe().unwrap_or_default();
+        for one in found {
+            let key = (one.capability.to_string(), one.rule, one.detail, exe.to_owned());
+            let full = self.found.len() >= MAX_EVIDENCE;
+            if let Some((_, count)) = self.found.get_mut(&key) {
+                *count += 1;
+            } else if !full {
+                self.found.insert(key, (now_ms, 1));
+            }
+        }
+    }
+
+    /// The recording's section.
+    pub fn to_list(&self) -> Vec<CapabilityEvidence> {
+        self.found
+            .iter()
+            .map(|((capability, rule, detail, exe), (first_ms, count))| CapabilityEvidence {
+                capability: capability.clone(),
+                rule: (*rule).to_owned(),
+                detail: detail.clone(),
+                exe: exe.clone(),
+                first_ms: *first_ms,
+                count: *count,
+            })
+            .collect()
+    }
+}

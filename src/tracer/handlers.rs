@@ -1,0 +1,402 @@
+//! What is done at each kind of stop.
+
+use super::engine::Tracer;
+use super::tree::{Birth, Call, Launching, Thread};
+use super::untraced;
+use crate::arch::Arch;
+use crate::proc::{ThreadStatus, tree as proc_tree};
+use crate::ptrace::{CallInfo, Ended, Stop, Stopped, Tid};
+use crate::recording::{Exec, Occasion, Sighting};
+use crate::syscall::{Errno, SysNo};
+
+impl Tracer {
+    pub(super) fn on_stop(&mut self, stopped: Stopped, stop: Stop) {
+        self.books.stops += 1;
+        let tid = stopped.tid();
+        // At an exec the id is that of the leader, whose own thread may be gone.
+        if self.tree.thread(tid).is_none() && stop != Stop::Exec {
+            self.on_new_thread(&stopped);
+        }
+        match stop {
+            Stop::Syscall => self.on_syscall_stop(stopped),
+            Stop::Signal(signal) => self.on_signal(stopped, signal),
+            Stop::Group(_) if self.letting_go => self.go_on(stopped, 0),
+            Stop::Group(_) => {
+                let result = stopped.listen();
+                self.gone_on(result);
+            }
+            Stop::Trap => self.on_trap(stopped),
+            Stop::Birth => self.on_birth(stopped),
+            Stop::Exec => self.on_exec(stopped),
+            Stop::Exit => self.on_exit_event(stopped),
+            Stop::Other(event) => {
+                self.warn(format!("an unknown ptrace event was reported: {event}"));
+                self.go_on(stopped, 0);
+            }
+        }
+    }
+
+    fn on_syscall_stop(&mut self, stopped: Stopped) {
+        let info = match stopped.call_info() {
+            Ok(info) => info,
+            Err(e) => {
+                self.tolerate(Err(e));
+                return self.go_on(stopped, 0);
+            }
+        };
+        match info {
+            CallInfo::Enter { arch, number, args, ip } => {
+                self.on_enter(&stopped, arch, number, args, ip);
+            }
+            CallInfo::Exit { result, is_error } => self.on_exit(&stopped, result, is_error),
+            CallInfo::None => {
+                self.books.lost += 1;
+                self.warn("a syscall stop was reported without a syscall".to_owned());
+            }
+        }
+        self.go_on(stopped, 0);
+    }
+
+    fn on_enter(
+        &mut self,
+        stopped: &Stopped,
+        arch: Option<Arch>,
+        number: i64,
+        args: [u64; 6],
+        ip: u64,
+    ) {
+        let tid = stopped.tid();
+        let Some(arch) = arch else {
+            self.books.lost += 1;
+            return self.warn(format!("syscall {number} came by an unknown architecture"));
+        };
+        let no = SysNo { arch, number };
+        let Some((thread, process)) = self.tree.process_of(tid) else { return };
+        if let Some(launching) = thread.launching {
+            if launching == Launching::AtGate && no.name() == Some("execve") {
+                thread.launching = Some(Launching::InExecve);
+            } else {
+                return;
+            }
+        }
+        thread.may_be_inside = false;
+        if let Some(call) = thread.call.take() {
+            // Its exit-stop never came.
+            self.books.lost += 1;
+            self.books.enters_closed_otherwise += 1;
+            self.stripped_calls -= usize::from(call.stripped.is_some());
+        }
+        super::modules::Modules::called_from(process, ip);
+        self.books.enters += 1;
+        let entered = self.ledger.enter(no, &args, stopped);
+        let mut call = Call { slot: entered.slot, no, args, ip, entered, stripped: None };
+        if let Some(flags) = entered.clone_flags.filter(|_| !self.letting_go) {
+            match untraced::strip(stopped, no, flags, &args) {
+                Ok(stripped) => {
+                    self.stripped_calls += usize::from(stripped.is_some());
+                    call.stripped = stripped;
+                }
+                Err(e) => self.tolerate(Err(e)),
+            }
+        }
+        if let Some(thread) = self.tree.thread_mut(tid) {
+            thread.call = Some(call);
+        }
+        if entered.is_new {
+            self.on_new_syscall(tid, &call);
+        }
+    }
+
+    fn on_new_syscall(&mut self, tid: Tid, call: &Call) {
+        let at_ms = self.now_ms();
+        let Some((thread, process)) = self.tree.process_of(tid) else { return };
+        let pid = thread.pid;
+        let sighting = Sighting {
+            at_ms,
+            pid,
+            tid: tid.0,
+            exe: process.exe().map(str::to_owned),
+            comm: proc_tree::comm(tid.0).ok(),
+            caller: self.modules.locate(pid, process, call.ip, at_ms),
+        };
+        self.ledger.set_first(call.slot, sighting);
+        self.live.set_new(self.ledger.len(), call.no.to_string());
+        if call.no.name().is_none() {
+            self.warn(format!(
+                "{} syscall number {} is in no table of this tool; no profile can name it",
+                call.no.arch, call.no.number
+            ));
+        }
+        if call.no.name() == Some("io_uring_setup") {
+            self.warn(
+                "io_uring was set up: what is done through it passes by every seccomp filter and \
+                 every tracer"
+                    .to_owned(),
+            );
+        }
+    }
+
+    fn on_exit(&mut self, stopped: &Stopped, result: i64, is_error: bool) {
+        let tid = stopped.tid();
+        let error = if is_error { Errno::of_result(result) } else { None };
+        let Some(thread) = self.tree.thread_mut(tid) else { return };
+        if thread.launching.is_some() {
+            return self.on_launch_exit(stopped, error);
+        }
+        let Some(call) = thread.call.take() else {
+            let expected = std::mem::take(&mut thread.may_be_inside);
+            self.books.exits += 1;
+            self.books.exits_of_calls_under_way += 1;
+            self.books.lost += u64::from(!expected);
+            return;
+        };
+        let interrupted = thread.interrupted;
+        self.books.exits += 1;
+        self.ledger.exit(call.slot, error, interrupted);
+        if let Some(stripped) = call.stripped {
+            self.stripped_calls -= 1;
+            let restored = untraced::restore(stopped, stripped);
+            self.tolerate(restored);
+        }
+        if error.is_none()
+            && let Some(interest) = call.entered.interest
+        {
+            self.on_success(stopped, &call, interest, result);
+        }
+    }
+
+    /// A call has succeeded about which more than its count is wanted.
+    fn on_success(
+        &mut self,
+        stopped: &Stopped,
+        call: &Call,
+        interest: super::ledger::Interest,
+        result: i64,
+    ) {
+        let tid = stopped.tid();
+        let now_ms = self.now_ms();
+        if interest.maps || interest.capability {
+            let Some((thread, process)) = self.tree.process_of(tid) else { return };
+            let pid = thread.pid;
+            if interest.maps {
+                self.modules.mapped(pid, process, call, now_ms);
+            }
+            if let Some(caller) = thread.credentials.clone().filter(|_| interest.capability) {
+                self.evidence.weigh(pid, process, call, &caller, now_ms);
+            }
+        }
+        if interest.credentials {
+            let before = self.tree.thread(tid).and_then(|t| t.credentials.clone());
+            if let Ok(status) = ThreadStatus::read(tid.0)
+                && before.is_none_or(|b| *b != super::credentials::state_of(&status))
+            {
+                self.note_status(tid, &status, Occasion::Change);
+            }
+        }
+        if interest.takes_signals {
+            self.on_signal_taken(stopped, call, result);
+        }
+    }
+
+    /// `sigtimedwait(2)` and a read of a signalfd(2) take a blocked signal from the queue without a
+    /// signal-delivery-stop. It matters for the few that ask a program to end.
+    fn on_signal_taken(&mut self, stopped: &Stopped, call: &Call, result: i64) {
+        /// `struct signalfd_siginfo`, `linux/signalfd.h`.
+        const SIGNALFD_SIZE: i64 = 128;
+        let signal = if call.no.name() == Some("read") {
+            if result != SIGNALFD_SIZE || call.no.arch.is_32_bit() {
+                return;
+            }
+            let mut number = [0; 4];
+            if stopped.read_memory(call.args[1], &mut number) != 4 {
+                return;
+            }
+            let number = i32::from_ne_bytes(number);
+            let wanted = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP].contains(&number);
+            let Ok(fd) = i32::try_from(call.args[0] & 0xffff_ffff) else { return };
+            let Some(pid) = self.tree.thread(stopped.tid()).map(|t| t.pid) else { return };
+            if !wanted
+                || proc_tree::fd_path(pid, fd).ok().as_deref() != Some("anon_inode:[signalfd]")
+            {
+                return;
+            }
+            number
+        } else {
+            i32::try_from(result).unwrap_or(0)
+        };
+        let Some(thread) = self.tree.thread(stopped.tid()) else { return };
+        if Some(thread.pid) == self.tree.oldest() {
+            let action = self.plan.program_took(signal, std::time::Instant::now());
+            self.act(action);
+        }
+    }
+
+    fn on_launch_exit(&mut self, stopped: &Stopped, error: Option<Errno>) {
+        let Some(thread) = self.tree.thread_mut(stopped.tid()) else { return };
+        let Some(call) = thread.call.take() else { return };
+        self.books.exits += 1;
+        self.ledger.exit(call.slot, error, false);
+        match error {
+            // What the child does now is our own code again: it exits.
+            Some(errno) => {
+                thread.launching = Some(Launching::AtGate);
+                self.not_started = Some(errno);
+            }
+            None => thread.launching = None,
+        }
+    }
+
+    fn on_signal(&mut self, stopped: Stopped, signal: i32) {
+        let is_request = matches!(signal, libc::SIGINT | libc::SIGTERM | libc::SIGHUP);
+        let of_program = self.launched.is_some()
+            && self.tree.thread(stopped.tid()).map(|t| t.pid) == self.tree.oldest();
+        if is_request
+            && of_program
+            && let Ok(origin) = stopped.signal_origin()
+        {
+            let now = std::time::Instant::now();
+            let action = self.plan.program_received(signal, origin, now);
+            self.act(action);
+        }
+        self.go_on(stopped, signal);
+    }
+
+    /// The answer to our `PTRACE_INTERRUPT`, the first stop of a new thread, or SIGCONT.
+    fn on_trap(&mut self, stopped: Stopped) {
+        if let Some(gate) = self.gate.take_if(|gate| gate.tid() == stopped.tid()) {
+            // A child that is dead will be reported as such.
+            let _ = gate.open_gate();
+        }
+        let interrupted = self
+            .tree
+            .thread_mut(stopped.tid())
+            .is_some_and(|thread| std::mem::take(&mut thread.interrupted));
+        if interrupted {
+            let repaired = repair_interrupted_call(&stopped);
+            self.tolerate(repaired);
+        }
+        self.go_on(stopped, 0);
+    }
+
+    fn on_birth(&mut self, stopped: Stopped) {
+        if let Ok(child) = stopped.event_message()
+            && let Ok(child) = i32::try_from(child)
+            && let Some(creator) = self.tree.thread(stopped.tid()).map(|t| t.pid)
+        {
+            if self.tree.announce(Tid(child), creator) == Birth::Stillborn {
+                self.books.threads_born += 1;
+                self.books.threads_gone += 1;
+            }
+        }
+        self.go_on(stopped, 0);
+    }
+
+    /// A thread that the kernel seized for us stops for the first time; often before its parent's
+    /// event is reported, so /proc is what tells where it belongs.
+    fn on_new_thread(&mut self, stopped: &Stopped) {
+        let tid = stopped.tid();
+        let now_ms = self.now_ms();
+        let status = ThreadStatus::read(tid.0).ok();
+        let (pid, parent) = status.as_ref().map_or((tid.0, None), |s| (s.tgid, Some(s.ppid)));
+        self.tree.showed_up(tid);
+        self.books.threads_born += 1;
+        self.tree.add(tid, pid, parent, now_ms);
+        let (processes, threads) = self.tree.counts();
+        self.live.set_population(processes, threads);
+        if let Some(status) = status {
+            self.note_status(tid, &status, Occasion::Birth);
+        }
+        if self.stripped_calls > 0 {
+            self.restore_untraced(stopped);
+        }
+    }
+
+    /// If the new thread was made by a call whose `CLONE_UNTRACED` we took out, it finds the flag
+    /// in its own registers or memory as it was.
+    fn restore_untraced(&mut self, child: &Stopped) {
+        let Ok(regs) = child.regs() else { return };
+        let maker = self.tree.tids().into_iter().find_map(|tid| {
+            let call = self.tree.thread(tid)?.call.as_ref()?;
+            let stripped = call.stripped?;
+            let same_place = call.ip == regs.ip() && call.args[1] == regs.arg(call.no.arch, 1);
+            same_place.then_some(stripped)
+        });
+        if let Some(stripped) = maker {
+            let restored = untraced::restore(child, stripped);
+            self.tolerate(restored);
+        }
+    }
+
+    fn on_exec(&mut self, stopped: Stopped) {
+        let leader = stopped.tid();
+        let now_ms = self.now_ms();
+        let former = stopped.event_message().ok().and_then(|m| i32::try_from(m).ok());
+        let former = Tid(former.unwrap_or(leader.0));
+        for thread in self.tree.exec(former, leader, now_ms) {
+            self.close_thread(&thread);
+        }
+        if self.tree.thread(leader).is_none() {
+            self.on_new_thread(&stopped);
+        }
+        if let Some((thread, process)) = self.tree.process_of(leader) {
+            let pid = thread.pid;
+            if let Ok(exe) = proc_tree::exe(pid) {
+                process.execs.push(Exec { at_ms: now_ms, path: exe.path, observed: true });
+            }
+            self.modules.executed(pid, process, now_ms);
+        }
+        self.look_at(leader, Occasion::Exec);
+        self.go_on(stopped, 0);
+    }
+
+    fn on_exit_event(&mut self, stopped: Stopped) {
+        let tid = stopped.tid();
+        let now_ms = self.now_ms();
+        self.look_at(tid, Occasion::End);
+        if let Some((thread, process)) = self.tree.process_of(tid)
+            && process.threads == 1
+        {
+            self.modules.last_look(thread.pid, process, now_ms);
+        }
+        self.go_on(stopped, 0);
+    }
+
+    pub(super) fn on_end(&mut self, tid: Tid, ended: Ended) {
+        let now_ms = self.now_ms();
+        match self.tree.remove(tid, Some(ended), now_ms) {
+            Some(thread) => self.close_thread(&thread),
+            None => {
+                if self.tree.ended_unseen(tid) {
+                    self.books.threads_born += 1;
+                    self.books.threads_gone += 1;
+                }
+            }
+        }
+    }
+}
+
+/// Makes a thread that our `PTRACE_INTERRUPT` got out of a call go back into it.
+///
+/// The kernel does so by itself for calls that return ERESTARTSYS or one of its kin. But
+/// epoll_wait, sigtimedwait, semtimedop and receives with a time-out return EINTR, as they do for
+/// SIGSTOP and SIGCONT (signal(7), "Interruption of system calls and library functions by stop
+/// signals"). If a signal is waiting, the EINTR may be its doing, and stays.
+fn repair_interrupted_call(stopped: &Stopped) -> crate::ptrace::Result<()> {
+    let mut regs = stopped.regs()?;
+    if !regs.in_syscall() || regs.result() != -i64::from(libc::EINTR) {
+        return Ok(());
+    }
+    let deliverable = ThreadStatus::read(stopped.tid().0)
+        .is_ok_and(|s| (s.sig_pending.0 | s.shd_pending.0) & !s.sig_blk.0 != 0);
+    if deliverable {
+        return Ok(());
+    }
+    regs.make_again();
+    stopped.set_regs(&regs)
+}
+
+/// A thread that is attached to may be inside a call.
+pub(super) fn mark_attached(thread: &mut Thread) {
+    thread.may_be_inside = true;
+    thread.interrupted = true;
+}

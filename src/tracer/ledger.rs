@@ -1,0 +1,348 @@
+//! What is known of each syscall so far: the table behind every stop.
+
+use std::collections::HashMap;
+
+use crate::arch::{Arch, native};
+use crate::knowledge::capability;
+use crate::ptrace::Stopped;
+use crate::recording::{
+    ArgumentValue, ArgumentValues, Counted, ErrnoCount, PhaseCount, Sighting, Syscall,
+};
+use crate::syscall::arguments::{MAX_PARTS, Source, Tracked, tracked};
+use crate::syscall::decode::{self, NO_PORT, SockAddr};
+use crate::syscall::{Errno, SysNo};
+
+/// How many distinct values of a tracked argument are kept. Real programs show a handful; the
+/// bound keeps memory flat where a value is a counter.
+const MAX_VALUES: usize = 64;
+
+/// Numbers of the native table below this are found without hashing.
+const DENSE: usize = 1024;
+
+/// A place in the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotId(u32);
+
+/// What the tracer has to do at stops of a syscall beyond counting it.
+#[derive(Clone, Copy, Debug, Default)]
+#[allow(clippy::struct_excessive_bools)]
+pub struct Interest {
+    /// It makes threads or processes.
+    pub births: bool,
+    /// Its success changes credentials, the seccomp state or namespaces.
+    pub credentials: bool,
+    /// `knowledge::capability` has a rule for it.
+    pub capability: bool,
+    /// Its success may map an executable object.
+    pub maps: bool,
+    /// It may take a signal from the queue without a signal-delivery-stop.
+    pub takes_signals: bool,
+}
+
+impl Interest {
+    fn of(name: &str) -> Interest {
+        Interest {
+            births: matches!(name, "clone" | "clone3" | "fork" | "vfork"),
+            credentials: matches!(
+                name,
+                "capset"
+                    | "prctl"
+                    | "seccomp"
+                    | "setuid"
+                    | "setuid32"
+                    | "setgid"
+                    | "setgid32"
+                    | "setreuid"
+                    | "setreuid32"
+                    | "setregid"
+                    | "setregid32"
+                    | "setresuid"
+                    | "setresuid32"
+                    | "setresgid"
+                    | "setresgid32"
+                    | "setfsuid"
+                    | "setfsuid32"
+                    | "setfsgid"
+                    | "setfsgid32"
+                    | "setgroups"
+                    | "setgroups32"
+                    | "unshare"
+                    | "setns"
+                    | "keyctl"
+            ),
+            capability: capability::is_subject(name),
+            maps: matches!(name, "mmap" | "mmap2" | "mprotect" | "pkey_mprotect"),
+            takes_signals: matches!(name, "rt_sigtimedwait" | "rt_sigtimedwait_time64" | "read"),
+        }
+    }
+
+    fn none(self) -> bool {
+        !(self.births || self.credentials || self.capability || self.maps || self.takes_signals)
+    }
+}
+
+/// One syscall of one architecture.
+#[derive(Debug)]
+struct Slot {
+    no: SysNo,
+    name: Option<&'static str>,
+    interest: Interest,
+    calls_by_phase: Vec<u64>,
+    succeeded: u64,
+    restarted: u64,
+    unfinished: u64,
+    errnos: Vec<(Errno, u64)>,
+    first: Option<Sighting>,
+    arguments: Vec<ArgumentLog>,
+}
+
+#[derive(Debug)]
+struct ArgumentLog {
+    tracked: &'static Tracked,
+    values: Vec<([u64; MAX_PARTS], u64)>,
+    and_more: bool,
+}
+
+/// What an enter-stop turned out to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Entered {
+    /// Its place.
+    pub slot: SlotId,
+    /// Whether this syscall was never seen before.
+    pub is_new: bool,
+    /// What has to be done about it; `None` for nearly all.
+    pub interest: Option<Interest>,
+    /// The address that `bind(2)` was given.
+    pub address: Option<SockAddr>,
+    /// The flags that `clone(2)` or `clone3(2)` was given.
+    pub clone_flags: Option<u64>,
+}
+
+/// All syscalls that were seen.
+#[derive(Debug)]
+pub struct Ledger {
+    slots: Vec<Slot>,
+    dense: Vec<Option<SlotId>>,
+    sparse: HashMap<SysNo, SlotId>,
+    phase: usize,
+}
+
+impl Ledger {
+    /// An empty one, in phase 0.
+    pub fn new() -> Ledger {
+        Ledger { slots: Vec::new(), dense: vec![None; DENSE], sparse: HashMap::new(), phase: 0 }
+    }
+
+    /// From now on calls count for the phase of that index.
+    pub fn set_phase(&mut self, phase: usize) {
+        self.phase = phase;
+    }
+
+    /// How many distinct syscalls were seen.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Books a syscall-enter-stop.
+    pub fn enter(&mut self, no: SysNo, args: &[u64; 6], stopped: &Stopped) -> Entered {
+        let (slot_id, is_new) = self.find_or_make(no);
+        let phase = self.phase;
+        let slot = &mut self.slots[slot_id.0 as usize];
+        if slot.calls_by_phase.len() <= phase {
+            slot.calls_by_phase.resize(phase + 1, 0);
+        }
+        slot.calls_by_phase[phase] += 1;
+        let mut entered = Entered {
+            slot: slot_id,
+            is_new,
+            interest: (!slot.interest.none()).then_some(slot.interest),
+            address: None,
+            clone_flags: None,
+        };
+        for log in &mut slot.arguments {
+            let mut key = [0; MAX_PARTS];
+            for (value, (source, _)) in key.iter_mut().zip(log.tracked.parts) {
+                *value = fetch(*source, no.arch, args, stopped, &mut entered);
+            }
+            if slot.interest.births {
+                entered.clone_flags = Some(key[0]);
+            }
+            log.note(key);
+        }
+        entered
+    }
+
+    /// Books a syscall-exit-stop. `interrupted_by_us` says that EINTR, if that is the result, is
+    /// our own doing and will be repaired.
+    pub fn exit(&mut self, slot: SlotId, error: Option<Errno>, interrupted_by_us: bool) {
+        let slot = &mut self.slots[slot.0 as usize];
+        match error {
+            None => slot.succeeded += 1,
+            Some(e) if e.is_restart() || (interrupted_by_us && e == Errno(libc::EINTR)) => {
+                slot.restarted += 1;
+            }
+            Some(e) => match slot.errnos.iter_mut().find(|(known, _)| *known == e) {
+                Some((_, count)) => *count += 1,
+                None => slot.errnos.push((e, 1)),
+            },
+        }
+    }
+
+    /// Books a call that never came back.
+    pub fn unfinished(&mut self, slot: SlotId) {
+        self.slots[slot.0 as usize].unfinished += 1;
+    }
+
+    /// What must be known to act on a call at its exit.
+    pub fn name(&self, slot: SlotId) -> &'static str {
+        self.slots[slot.0 as usize].name.unwrap_or("")
+    }
+
+    /// Says where a new syscall was first seen.
+    pub fn set_first(&mut self, slot: SlotId, sighting: Sighting) {
+        self.slots[slot.0 as usize].first = Some(sighting);
+    }
+
+    fn find_or_make(&mut self, no: SysNo) -> (SlotId, bool) {
+        let dense = match usize::try_from(no.number) {
+            Ok(n) if n < DENSE && no.arch == native::ARCH => Some(n),
+            _ => None,
+        };
+        let known = match dense {
+            Some(n) => self.dense[n],
+            None => self.sparse.get(&no).copied(),
+        };
+        if let Some(slot) = known {
+            return (slot, false);
+        }
+        let id = SlotId(u32::try_from(self.slots.len()).unwrap_or(u32::MAX));
+        self.slots.push(Slot::new(no));
+        match dense {
+            Some(n) => self.dense[n] = Some(id),
+            None => drop(self.sparse.insert(no, id)),
+        }
+        (id, true)
+    }
+
+    /// The recording's section, sorted. `counted` says whether everything was watched.
+    pub fn to_syscalls(&self, counted: Counted, phases: &[String]) -> Vec<Syscall> {
+        let mut list: Vec<Syscall> =
+            self.slots.iter().map(|slot| slot.to_syscall(counted, phases)).collect();
+        list.sort_by_key(|s| (s.arch, s.number));
+        list
+    }
+}
+
+impl Slot {
+    fn new(no: SysNo) -> Slot {
+        let name = no.name();
+        Slot {
+            no,
+            name,
+            interest: name.map(Interest::of).unwrap_or_default(),
+            calls_by_phase: Vec::new(),
+            succeeded: 0,
+            restarted: 0,
+            unfinished: 0,
+            errnos: Vec::new(),
+            first: None,
+            arguments: name
+                .into_iter()
+                .flat_map(|name| tracked(no.arch, name))
+                .map(|tracked| ArgumentLog { tracked, values: Vec::new(), and_more: false })
+                .collect(),
+        }
+    }
+
+    fn to_syscall(&self, counted: Counted, phases: &[String]) -> Syscall {
+        let mut errnos: Vec<ErrnoCount> = self
+            .errnos
+            .iter()
+            .map(|(e, count)| ErrnoCount { name: e.to_string(), number: e.0, count: *count })
+            .collect();
+        errnos.sort_by_key(|e| e.number);
+        Syscall {
+            arch: self.no.arch,
+            number: self.no.number,
+            name: self.name.map(str::to_owned),
+            count: self.calls_by_phase.iter().sum(),
+            counted,
+            first: self.first.clone().unwrap_or(Sighting {
+                at_ms: 0,
+                pid: 0,
+                tid: 0,
+                exe: None,
+                comm: None,
+                caller: None,
+            }),
+            succeeded: self.succeeded,
+            restarted: self.restarted,
+            unfinished: self.unfinished,
+            errnos,
+            arguments: self.arguments.iter().filter_map(ArgumentLog::to_values).collect(),
+            phases: phases
+                .iter()
+                .zip(&self.calls_by_phase)
+                .filter(|(_, count)| **count > 0)
+                .map(|(phase, count)| PhaseCount { phase: phase.clone(), count: *count })
+                .collect(),
+        }
+    }
+}
+
+impl ArgumentLog {
+    fn note(&mut self, key: [u64; MAX_PARTS]) {
+        let room = self.values.len() < MAX_VALUES;
+        match self.values.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, count)) => *count += 1,
+            None if room => self.values.push((key, 1)),
+            None => self.and_more = true,
+        }
+    }
+
+    fn to_values(&self) -> Option<ArgumentValues> {
+        let parts = self.tracked.parts;
+        let mut values: Vec<ArgumentValue> = self
+            .values
+            .iter()
+            .map(|(key, count)| {
+                let raw = key[..parts.len()].to_vec();
+                ArgumentValue { text: decode::text(parts, &raw), raw, count: *count }
+            })
+            .collect();
+        values.sort();
+        (!values.is_empty()).then(|| ArgumentValues {
+            name: self.tracked.name.to_owned(),
+            values,
+            and_more: self.and_more,
+        })
+    }
+}
+
+fn fetch(
+    source: Source,
+    arch: Arch,
+    args: &[u64; 6],
+    stopped: &Stopped,
+    entered: &mut Entered,
+) -> u64 {
+    match source {
+        Source::Int(n) => args[n] & 0xffff_ffff,
+        Source::Bits(n, mask) => args[n] & mask,
+        Source::Word(n) => stopped.read_word(pointer(arch, args[n])).unwrap_or(0),
+        Source::AddressFamily => {
+            let mut bytes = [0; SockAddr::PREFIX];
+            let given = usize::try_from(args[2] & 0xffff_ffff).unwrap_or(0);
+            let wanted = given.min(bytes.len());
+            let read = stopped.read_memory(pointer(arch, args[1]), &mut bytes[..wanted]);
+            entered.address = SockAddr::parse(&bytes[..read]);
+            entered.address.map_or(0, |a| u64::from(a.family))
+        }
+        Source::AddressPort => entered.address.and_then(|a| a.port).map_or(NO_PORT, u64::from),
+    }
+}
+
+/// A pointer of a 32-bit program is the low half of its register.
+fn pointer(arch: Arch, register: u64) -> u64 {
+    if arch.is_32_bit() { register & 0xffff_ffff } else { register }
+}

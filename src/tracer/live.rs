@@ -1,0 +1,70 @@
+//! What a progress display reads while the run goes on, without asking the tracer.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
+
+/// Figures of the run so far; each is right by itself, and may be a moment older than the next.
+#[derive(Debug, Default)]
+pub struct Live {
+    stops: AtomicU64,
+    processes: AtomicUsize,
+    threads: AtomicUsize,
+    syscalls: AtomicUsize,
+    last_new: Mutex<Option<(String, Instant)>>,
+    phase: Mutex<&'static str>,
+}
+
+impl Live {
+    pub(super) fn set_stops(&self, stops: u64) {
+        self.stops.store(stops, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_population(&self, processes: usize, threads: usize) {
+        self.processes.store(processes, Ordering::Relaxed);
+        self.threads.store(threads, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_new(&self, distinct: usize, name: String) {
+        self.syscalls.store(distinct, Ordering::Relaxed);
+        if let Ok(mut last) = self.last_new.lock() {
+            *last = Some((name, Instant::now()));
+        }
+    }
+
+    pub(super) fn set_phase(&self, phase: &'static str) {
+        if let Ok(mut p) = self.phase.lock() {
+            *p = phase;
+        }
+    }
+
+    /// How often threads have stopped for us.
+    pub fn stops(&self) -> u64 {
+        self.stops.load(Ordering::Relaxed)
+    }
+
+    /// How many processes live.
+    pub fn processes(&self) -> usize {
+        self.processes.load(Ordering::Relaxed)
+    }
+
+    /// How many threads live.
+    pub fn threads(&self) -> usize {
+        self.threads.load(Ordering::Relaxed)
+    }
+
+    /// How many distinct syscalls were seen.
+    pub fn syscalls(&self) -> usize {
+        self.syscalls.load(Ordering::Relaxed)
+    }
+
+    /// The syscall that was last seen for the first time, and when that was.
+    pub fn last_new(&self) -> Option<(String, Instant)> {
+        self.last_new.lock().ok().and_then(|last| last.clone())
+    }
+
+    /// The name of the phase that the run is in.
+    pub fn phase(&self) -> &'static str {
+        self.phase.lock().map_or("", |p| *p)
+    }
+}

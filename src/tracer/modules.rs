@@ -1,0 +1,133 @@
+//! Which executable objects come into the processes, and which of them an address lies in.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use super::tree::{Call, Process};
+use crate::proc::{Maps, tree as proc_tree};
+use crate::recording::{CodeAddress, Loaded, Module};
+
+/// A file that was mapped for execution, to be looked into by somebody who has the time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MappedFile {
+    /// A process that has it, whose root directory the path is to be read from while it lives.
+    pub pid: i32,
+    /// The path, as the process sees it.
+    pub path: String,
+}
+
+/// All executable objects seen so far.
+#[derive(Debug)]
+pub struct Modules {
+    seen: BTreeMap<String, (u64, Loaded)>,
+    news: Sender<MappedFile>,
+}
+
+impl Modules {
+    /// None yet; each new one will be told to `news`.
+    pub fn new(news: Sender<MappedFile>) -> Modules {
+        Modules { seen: BTreeMap::new(), news }
+    }
+
+    fn note(&mut self, pid: i32, path: &str, now_ms: u64, loaded: Loaded) {
+        if !self.seen.contains_key(path) {
+            self.seen.insert(path.to_owned(), (now_ms, loaded));
+            // Nobody listens any more at the very end of a run; the path is kept all the same.
+            let _ = self.news.send(MappedFile { pid, path: path.to_owned() });
+        }
+    }
+
+    /// Reads a process's mappings, notes all executable files in them, and keeps them for
+    /// [`Modules::locate`].
+    pub fn read(&mut self, pid: i32, process: &mut Process, now_ms: u64, loaded: Loaded) {
+        let Ok(maps) = Maps::read(pid) else { return };
+        for object in maps.executable_files() {
+            self.note(pid, &object.path, now_ms, loaded);
+        }
+        process.maps = Some(Arc::new(maps));
+    }
+
+    /// A process has executed a program: everything that is mapped now came by execve(2), and what
+    /// the dynamic linker maps before any other code makes a call belongs to the start as well.
+    pub fn executed(&mut self, pid: i32, process: &mut Process, now_ms: u64) {
+        self.read(pid, process, now_ms, Loaded::AtStart);
+        let exe = process.exe().map(str::to_owned);
+        process.linker = process.maps.as_ref().and_then(|maps| {
+            maps.iter()
+                .find(|m| {
+                    m.executable && m.object.is_file() && Some(&m.object.path) != exe.as_ref()
+                })
+                .map(|m| (m.start, m.end))
+        });
+    }
+
+    /// A call was made from this address: has the program's own code begun to run?
+    pub fn called_from(process: &mut Process, ip: u64) {
+        if let Some((start, end)) = process.linker
+            && !(start..=end).contains(&ip)
+        {
+            process.linker = None;
+        }
+    }
+
+    /// mmap(2) or mprotect(2) has succeeded.
+    pub fn mapped(&mut self, pid: i32, process: &mut Process, call: &Call, now_ms: u64) {
+        const PROT_EXEC: u64 = libc::PROT_EXEC as u64;
+        if call.args[2] & PROT_EXEC == 0 {
+            return;
+        }
+        process.maps = None;
+        let is_mmap = call.no.name().is_some_and(|name| name.starts_with("mmap"));
+        #[allow(clippy::cast_possible_truncation)]
+        let fd = call.args[4] as i32;
+        if is_mmap && fd >= 0 && call.args[3] & libc::MAP_ANONYMOUS as u64 == 0 {
+            // The descriptor is read in place of the mappings: one readlink against a file of
+            // hundreds of lines, for each of the dozens of libraries at start.
+            if let Ok(path) = proc_tree::fd_path(pid, fd) {
+                let path = path.strip_suffix(" (deleted)").unwrap_or(&path);
+                let at_start = process.linker.is_some();
+                let loaded = if at_start { Loaded::AtStart } else { Loaded::Later };
+                self.note(pid, path, now_ms, loaded);
+            }
+        }
+    }
+
+    /// The module and offset that an address of a process lies at.
+    pub fn locate(
+        &mut self,
+        pid: i32,
+        process: &mut Process,
+        ip: u64,
+        now_ms: u64,
+    ) -> Option<CodeAddress> {
+        let known = process.maps.as_ref().is_some_and(|maps| maps.find(ip).is_some());
+        if !known {
+            let starting = process.linker.is_some();
+            let loaded = if starting { Loaded::AtStart } else { Loaded::Later };
+            self.read(pid, process, now_ms, loaded);
+        }
+        let (module, offset) = process.maps.as_ref()?.resolve(ip)?;
+        Some(CodeAddress { module: module.to_owned(), offset })
+    }
+
+    /// Has a last look at a process that ends or is let go, if its mappings have changed.
+    pub fn last_look(&mut self, pid: i32, process: &mut Process, now_ms: u64) {
+        if process.maps.is_none() {
+            self.read(pid, process, now_ms, Loaded::Later);
+        }
+    }
+
+    /// The recording's section; build-ids are added by who reads the files.
+    pub fn to_modules(&self) -> Vec<Module> {
+        self.seen
+            .iter()
+            .map(|(path, (first_ms, loaded))| Module {
+                path: path.clone(),
+                build_id: None,
+                first_ms: *first_ms,
+                loaded: *loaded,
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,49 @@
+//! What is to be traced.
+
+use std::ffi::CString;
+use std::time::Duration;
+
+use super::stop::StopPolicy;
+use crate::ptrace::Inherited;
+
+/// What is to be traced.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// A program that we start.
+    Launch(Launch),
+    /// Processes that run already.
+    Attach {
+        /// Which.
+        pids: Vec<i32>,
+        /// Whether the processes that they have forked are traced, too.
+        tree: bool,
+        /// The most that the stops may cost, as a share of one core; above it the threads run
+        /// free for a while.
+        max_share: Option<f64>,
+    },
+}
+
+/// A program to start.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    /// The file, found on the PATH already.
+    pub program: CString,
+    /// The arguments, the program's own name first.
+    pub argv: Vec<CString>,
+    /// What it must find as our parent gave it to us.
+    pub inherited: Inherited,
+}
+
+/// A run: what to trace and how it ends.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// What is to be traced.
+    pub target: Target,
+    /// How the program is told to end.
+    pub stop: StopPolicy,
+    /// How often a checkpoint is made.
+    pub checkpoint_every: Duration,
+    /// Whether signals that are no request are passed on to the program: as the first process of a
+    /// container.
+    pub pass_signals: bool,
+}
