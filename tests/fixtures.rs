@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 /// have tests of their own.
 fn arguments(name: &str) -> &'static [&'static str] {
     match name {
-        "stop_self_tty" => &["self"],
+        "stop_self_tty" => &["STOP", "self"],
         "exit_codes" => &["7"],
         "trap_term" => &["1"],
         "storm" => &["2000", "2"],

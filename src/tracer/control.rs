@@ -152,7 +152,9 @@ pub fn run(
             })
             .map_err(TraceError::Thread)?;
         let back = hear.recv().ok();
-        let result = tracer.begin(&session.target).and_then(|()| tracer.watch(&mailbox));
+        let begun = tracer.begin(&session.target);
+        let result = tracer.watch(&mailbox);
+        let result = begun.and(result);
         mailbox.close();
         while !thread.is_finished() {
             if let Some(bell) = back {

@@ -1,5 +1,6 @@
 //! The wait loop: one OS thread hears of every stop, books it, and lets the thread go on.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use super::modules::{MappedFile, Modules};
 use super::stop::{Action, Cause, StopPlan};
 use super::target::{Session, Target};
 use super::tree::{Thread, Tree};
+use super::untraced::Stripped;
 use crate::proc::{ThreadStatus, tree as proc_tree};
 use crate::ptrace::{
     Event, Options, PtraceError, Stopped, Tid, WaitError, interrupt, seize, spawn, wait,
@@ -88,6 +90,8 @@ pub(super) struct Tracer {
     pub(super) letting_go: bool,
     /// How many calls are open whose `CLONE_UNTRACED` was taken out.
     pub(super) stripped_calls: usize,
+    /// What such a call's child, still to show up, must find put back.
+    pub(super) restore_at_birth: HashMap<Tid, Stripped>,
     pub(super) not_started: Option<Errno>,
     pass_signals: bool,
     pub(super) gate: Option<crate::ptrace::Launched>,
@@ -123,6 +127,7 @@ impl Tracer {
             options: Options { die_with_tracer: launches },
             letting_go: false,
             stripped_calls: 0,
+            restore_at_birth: HashMap::new(),
             not_started: None,
             pass_signals: session.pass_signals,
             gate: None,
@@ -142,7 +147,10 @@ impl Tracer {
                 self.launch_thread(tid);
                 Ok(())
             }
-            Target::Attach { pids, tree, .. } => self.attach(pids, *tree),
+            Target::Attach { pids, tree, .. } => self.attach(pids, *tree).inspect_err(|_| {
+                // Those that were taken before the one that failed go on as they were.
+                self.let_go_all();
+            }),
         }
     }
 

@@ -283,9 +283,18 @@ impl Tracer {
             && let Ok(child) = i32::try_from(child)
             && let Some(creator) = self.tree.thread(stopped.tid()).map(|t| t.pid)
         {
-            if self.tree.announce(Tid(child), creator) == Birth::Stillborn {
-                self.books.threads_born += 1;
-                self.books.threads_gone += 1;
+            match self.tree.announce(Tid(child), creator) {
+                Birth::Stillborn => {
+                    self.books.threads_born += 1;
+                    self.books.threads_gone += 1;
+                }
+                Birth::Awaited => {
+                    let call = self.tree.thread(stopped.tid()).and_then(|t| t.call.as_ref());
+                    if let Some(stripped) = call.and_then(|call| call.stripped) {
+                        self.restore_at_birth.insert(Tid(child), stripped);
+                    }
+                }
+                Birth::Known => {}
             }
         }
         self.go_on(stopped, 0);
@@ -306,25 +315,26 @@ impl Tracer {
         if let Some(status) = status {
             self.note_status(tid, &status, Occasion::Birth);
         }
-        if self.stripped_calls > 0 {
-            self.restore_untraced(stopped);
+        let awaited = self.restore_at_birth.remove(&tid);
+        let stripped = awaited.or_else(|| self.stripped_by_maker(stopped));
+        if let Some(stripped) = stripped {
+            let restored = untraced::restore(stopped, stripped);
+            self.tolerate(restored);
         }
     }
 
-    /// If the new thread was made by a call whose `CLONE_UNTRACED` we took out, it finds the flag
-    /// in its own registers or memory as it was.
-    fn restore_untraced(&mut self, child: &Stopped) {
-        let Ok(regs) = child.regs() else { return };
-        let maker = self.tree.tids().into_iter().find_map(|tid| {
-            let call = self.tree.thread(tid)?.call.as_ref()?;
-            let stripped = call.stripped?;
-            let same_place = call.ip == regs.ip() && call.args[1] == regs.arg(call.no.arch, 1);
-            same_place.then_some(stripped)
-        });
-        if let Some(stripped) = maker {
-            let restored = untraced::restore(child, stripped);
-            self.tolerate(restored);
+    /// What was taken out of the call that made this new thread, whose parent's event has not come
+    /// yet: the maker is in the same call, at the same place, with the same arguments.
+    fn stripped_by_maker(&self, child: &Stopped) -> Option<untraced::Stripped> {
+        if self.stripped_calls == 0 {
+            return None;
         }
+        let regs = child.regs().ok()?;
+        self.tree.tids().into_iter().find_map(|tid| {
+            let call = self.tree.thread(tid)?.call.as_ref()?;
+            let same = call.ip == regs.ip() && call.args[1] == regs.arg(call.no.arch, 1);
+            call.stripped.filter(|_| same)
+        })
     }
 
     fn on_exec(&mut self, stopped: Stopped) {

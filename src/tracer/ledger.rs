@@ -193,11 +193,6 @@ impl Ledger {
         self.slots[slot.0 as usize].unfinished += 1;
     }
 
-    /// What must be known to act on a call at its exit.
-    pub fn name(&self, slot: SlotId) -> &'static str {
-        self.slots[slot.0 as usize].name.unwrap_or("")
-    }
-
     /// Says where a new syscall was first seen.
     pub fn set_first(&mut self, slot: SlotId, sighting: Sighting) {
         self.slots[slot.0 as usize].first = Some(sighting);

@@ -138,10 +138,6 @@ impl Tree {
         self.processes.get(&pid)
     }
 
-    pub fn process_mut(&mut self, pid: i32) -> Option<&mut Process> {
-        self.processes.get_mut(&pid)
-    }
-
     pub fn process_of(&mut self, tid: Tid) -> Option<(&mut Thread, &mut Process)> {
         let thread = self.threads.get_mut(&tid)?;
         let process = self.processes.get_mut(&thread.pid)?;
@@ -285,11 +281,6 @@ impl Tree {
     pub fn births_unexplained(&self) -> u64 {
         let orphans = (self.unannounced.len() as u64).saturating_sub(self.creators_lost);
         self.announced.len() as u64 + orphans
-    }
-
-    /// Threads that were taken under trace without a birth: launched or attached to.
-    pub fn expected(&mut self, tid: Tid) {
-        self.unannounced.remove(&tid);
     }
 
     /// Living and ended processes in order of birth, and how many more there were.
