@@ -1,6 +1,6 @@
 //! What is written from a recording: each a pure function of it.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 
@@ -27,14 +27,14 @@ pub fn write(names: &Names, recording: &Recording) -> Result<(Built, Vec<Written
         .context("cannot write the capability report as JSON")?;
     let private = if recording.redacted { PUBLIC } else { PRIVATE };
     let files = vec![
-        write_one("profile", names.profile(), &profile, PUBLIC)?,
-        write_one("capabilities", names.capabilities(), &report, private)?,
+        write_one("profile", &names.profile(), &profile, PUBLIC)?,
+        write_one("capabilities", &names.capabilities(), &report, private)?,
     ];
     Ok((built, files))
 }
 
-fn write_one(what: &str, path: PathBuf, text: &str, mode: u32) -> Result<WrittenFile> {
-    write_whole(&path, text.as_bytes(), mode)?;
+fn write_one(what: &str, path: &Path, text: &str, mode: u32) -> Result<WrittenFile> {
+    write_whole(path, text.as_bytes(), mode)?;
     Ok(WrittenFile {
         what: what.to_owned(),
         path: path.display().to_string(),

@@ -194,7 +194,7 @@ pub fn run(
             if let Some(checkpoint) = checkpoint {
                 checkpoint.discard().map_err(Failure::ours)?;
             }
-            return Err(refused(error));
+            return Err(refused(&error));
         }
     };
     conclude(args, color, style, &plan.name, outcome, &inspector, checkpoint)
@@ -400,14 +400,14 @@ fn examine(args: &TraceArgs, style: Style) -> Result<(), Failure> {
     ))
 }
 
-fn refused(error: TraceError) -> Failure {
-    let code = match &error {
+fn refused(error: &TraceError) -> Failure {
+    let code = match error {
         TraceError::NoSuchProcess(_)
         | TraceError::MayNotAttach { .. }
         | TraceError::SeizeChild(_) => failure::NOT_PERMITTED,
         _ => failure::OURS,
     };
-    let hint = match &error {
+    let hint = match error {
         TraceError::MayNotAttach { .. } => {
             "; is it another user's, or under another tracer? `seccomp-gen doctor --pid PID` tells \
              what is needed"

@@ -58,6 +58,7 @@ pub fn spawn(program: &CString, argv: &[CString], inherited: &Inherited) -> io::
     // `argv`, `program` and `environ` are null-terminated as execve(2) wants them.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
+        // SAFETY: we are the child; see above.
         0 => unsafe {
             libc::close(gate_fd);
             restore(inherited);

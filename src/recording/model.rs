@@ -444,7 +444,8 @@ pub enum Counted {
     AtLeast,
 }
 
-/// Where a syscall was first seen.
+/// Where a syscall was first seen. The execve(2) that starts the program has no executable, name or
+/// caller: it is made by the tracer's own code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sighting {

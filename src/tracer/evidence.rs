@@ -10,6 +10,10 @@ use crate::recording::{CapabilityEvidence, CredentialState};
 /// How many distinct pieces of evidence are kept.
 const MAX_EVIDENCE: usize = 1024;
 
+/// How many of them by one rule: a server that gives files to thousands of owners shows nothing new
+/// with each.
+const MAX_PER_RULE: usize = 64;
+
 /// Capability, rule, detail and executable.
 type Key = (String, &'static str, String, String);
 
@@ -60,7 +64,8 @@ impl Evidence {
         let exe = process.exe().unwrap_or_default();
         for one in found {
             let key = (one.capability.to_string(), one.rule, one.detail, exe.to_owned());
-            let full = self.found.len() >= MAX_EVIDENCE;
+            let of_rule = self.found.keys().filter(|(_, rule, ..)| *rule == key.1).count();
+            let full = self.found.len() >= MAX_EVIDENCE || of_rule >= MAX_PER_RULE;
             if let Some((_, count)) = self.found.get_mut(&key) {
                 *count += 1;
             } else if !full {

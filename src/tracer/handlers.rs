@@ -22,6 +22,11 @@ impl Tracer {
             Stop::Signal(signal) => self.on_signal(stopped, signal),
             Stop::Group(_) if self.letting_go => self.go_on(stopped, 0),
             Stop::Group(_) => {
+                // A group-stop answers our interrupt, too. That it ends calls with EINTR is what
+                // happens untraced (signal(7)), so nothing is repaired after it.
+                if let Some(thread) = self.tree.thread_mut(tid) {
+                    thread.interrupted = false;
+                }
                 let result = stopped.listen();
                 self.gone_on(result);
             }
@@ -111,14 +116,13 @@ impl Tracer {
         let at_ms = self.now_ms();
         let Some((thread, process)) = self.tree.process_of(tid) else { return };
         let pid = thread.pid;
-        let sighting = Sighting {
-            at_ms,
-            pid,
-            tid: tid.0,
-            exe: process.exe().map(str::to_owned),
-            comm: proc_tree::comm(tid.0).ok(),
-            caller: self.modules.locate(pid, process, call.ip, at_ms),
-        };
+        let mut sighting = Sighting { at_ms, pid, tid: tid.0, exe: None, comm: None, caller: None };
+        // The execve(2) that starts the program is called by our code, of which nothing is told.
+        if thread.launching.is_none() {
+            sighting.exe = process.exe().map(str::to_owned);
+            sighting.comm = proc_tree::comm(tid.0).ok();
+            sighting.caller = self.modules.locate(pid, process, call.ip, at_ms);
+        }
         self.ledger.set_first(call.slot, sighting);
         self.live.set_new(self.ledger.len(), call.no.to_string());
         if call.no.name().is_none() {

@@ -48,7 +48,7 @@ impl Tracer {
         self.books.births_unexplained = self.tree.births_unexplained();
         let mut run = self.snapshot();
         let cause = self.cause();
-        let status = self.tree.first_status().cloned().filter(|_| self.launched.is_some());
+        let status = self.tree.first_status().cloned();
         let requested = self.plan.requested();
         run.ending = Some(Ending {
             cause,

@@ -4,7 +4,11 @@
 
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::missing_panics_doc)]
 
+pub mod beside;
+pub mod kernel;
+pub mod process;
 pub mod scratch;
+pub mod strace;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

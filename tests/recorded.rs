@@ -1,0 +1,308 @@
+//! What is recorded of programs whose every call is known.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
+
+use common::{Traced, fixture, tool, trace, trace_with};
+use seccomp_gen::arch::Arch;
+use seccomp_gen::recording::{Loaded, Moment, Occasion, Run, Syscall};
+
+fn traced(name: &str) -> Traced {
+    let traced = trace(&[fixture(name).to_str().unwrap()]);
+    assert_eq!(traced.code(), Some(0), "{}", traced.stderr());
+    traced
+}
+
+fn call<'a>(run: &'a Run, arch: Arch, name: &str) -> &'a Syscall {
+    run.syscalls
+        .iter()
+        .find(|s| s.arch == arch && s.name.as_deref() == Some(name))
+        .unwrap_or_else(|| panic!("{arch} {name} was not recorded"))
+}
+
+/// The values of a call's only tracked argument, in words.
+fn values(run: &Run, name: &str) -> BTreeSet<String> {
+    let arguments = &call(run, Arch::X86_64, name).arguments;
+    assert_eq!(arguments.len(), 1, "{name}");
+    assert!(!arguments[0].and_more);
+    arguments[0].values.iter().map(|v| v.text.clone()).collect()
+}
+
+fn errnos(syscall: &Syscall) -> Vec<(&str, u64)> {
+    syscall.errnos.iter().map(|e| (e.name.as_str(), e.count)).collect()
+}
+
+fn set(texts: &[&str]) -> BTreeSet<String> {
+    texts.iter().map(|t| (*t).to_owned()).collect()
+}
+
+#[test]
+fn tracked_arguments_are_recorded_with_all_their_values_and_no_others() {
+    let run = traced("args_zoo").run();
+    assert_eq!(
+        values(&run, "socket"),
+        set(&["AF_UNIX, SOCK_STREAM", "AF_INET, SOCK_DGRAM|SOCK_CLOEXEC"]),
+        "an int counts in its low 32 bits only"
+    );
+    assert_eq!(values(&run, "socketpair"), set(&["AF_UNIX, SOCK_SEQPACKET|SOCK_NONBLOCK"]));
+    assert!(values(&run, "prctl").is_superset(&set(&["PR_SET_NAME", "PR_GET_DUMPABLE"])));
+    assert!(values(&run, "ioctl").is_superset(&set(&["FIONREAD", "TCGETS"])));
+    assert!(values(&run, "fcntl").is_superset(&set(&["F_GETFL", "F_SETFD"])));
+    assert_eq!(values(&run, "setsockopt"), set(&["SOL_SOCKET, SO_REUSEADDR"]));
+    assert_eq!(values(&run, "bind"), set(&["AF_INET, port 39517", "AF_UNIX"]));
+    assert!(values(&run, "mmap").contains("PROT_READ|PROT_EXEC"));
+    assert!(values(&run, "mprotect").is_superset(&set(&["PROT_READ", "PROT_NONE"])));
+    assert_eq!(values(&run, "madvise"), set(&["MADV_DONTNEED"]));
+    assert_eq!(values(&run, "openat"), set(&["O_RDONLY", "O_WRONLY"]));
+    assert_eq!(values(&run, "kill"), set(&["0"]));
+    assert_eq!(values(&run, "personality"), set(&["get"]));
+    assert_eq!(values(&run, "unshare"), set(&["0"]));
+    assert_eq!(errnos(call(&run, Arch::X86_64, "clone3")), [("EINVAL", 1)]);
+}
+
+#[test]
+fn counts_results_and_errnos_add_up() {
+    let run = traced("many_errnos").run();
+    assert!(!errnos(call(&run, Arch::X86_64, "connect")).is_empty());
+    for syscall in &run.syscalls {
+        let failed: u64 = syscall.errnos.iter().map(|e| e.count).sum();
+        assert_eq!(
+            syscall.count,
+            syscall.succeeded + failed + syscall.restarted + syscall.unfinished,
+            "{syscall:?}"
+        );
+        let by_phase: u64 = syscall.phases.iter().map(|p| p.count).sum();
+        assert_eq!(syscall.count, by_phase);
+    }
+    assert_eq!(run.cost.stops, run.cost.histogram.iter().map(|b| b.stops).sum::<u64>());
+    assert_eq!(run.cost.stops, run.books.stops);
+}
+
+#[test]
+fn numbers_that_no_table_knows_are_recorded_by_number_and_said_aloud() {
+    let traced = traced("unknown_number");
+    let run = traced.run();
+    let unnamed: BTreeSet<i64> =
+        run.syscalls.iter().filter(|s| s.name.is_none()).map(|s| s.number).collect();
+    for number in [9999, -1, -2, i64::from(i32::MIN)] {
+        assert!(unnamed.contains(&number), "{number}: {unnamed:?}");
+    }
+    assert!(run.warnings.iter().any(|w| w.contains("9999")), "{:?}", run.warnings);
+    assert!(traced.stderr().contains("9999"));
+    let profile = std::fs::read_to_string(traced.dir.join("t.json")).unwrap();
+    assert!(!profile.contains("\"\"") && !profile.contains("9999"), "{profile}");
+}
+
+#[test]
+fn calls_by_int_0x80_have_the_names_of_i386() {
+    let run = traced("int80").run();
+    assert_eq!(call(&run, Arch::I386, "getpid").number, 20);
+    call(&run, Arch::I386, "write");
+    call(&run, Arch::X86_64, "write");
+}
+
+#[test]
+fn a_32_bit_program_is_recorded_as_i386_and_the_profile_says_so() {
+    let traced = traced("hello32");
+    let run = traced.run();
+    call(&run, Arch::I386, "exit_group");
+    call(&run, Arch::X86_64, "execve");
+    let profile = std::fs::read_to_string(traced.dir.join("t.json")).unwrap();
+    assert!(profile.contains("SCMP_ARCH_X86\"") && profile.contains("SCMP_ARCH_X86_64"));
+}
+
+#[test]
+fn x32_calls_are_told_apart() {
+    assert_eq!(call(&traced("x32_number").run(), Arch::X32, "getpid").number, 39);
+}
+
+#[test]
+fn children_that_were_made_not_to_be_traced_are_traced() {
+    let run = traced("clone_untraced").run();
+    for name in ["sysinfo", "getpgid", "personality"] {
+        call(&run, Arch::X86_64, name);
+    }
+    let flags = &call(&run, Arch::X86_64, "clone").arguments[0];
+    assert!(flags.values.iter().any(|v| v.text.contains("CLONE_UNTRACED")), "{flags:?}");
+}
+
+#[test]
+fn what_a_programs_own_filter_denies_is_recorded_with_its_errno() {
+    let run = traced("own_seccomp").run();
+    assert!(errnos(call(&run, Arch::X86_64, "getppid")).iter().any(|(e, _)| *e == "EPERM"));
+    let filtered = run.processes[0].credentials.iter().find(|c| c.state.seccomp_mode == 2);
+    let filtered = filtered.expect("the filter is seen in the process's state");
+    assert!(filtered.state.no_new_privs);
+    assert!(filtered.moments.iter().any(|m| m.occasion == Occasion::Change));
+}
+
+#[test]
+fn an_object_that_is_loaded_late_is_told_from_those_at_start() {
+    let run = traced("dlopen_late").run();
+    let module = |name: &str| {
+        run.modules.iter().find(|m| m.path.contains(name)).unwrap_or_else(|| panic!("{name}"))
+    };
+    assert_eq!(module("libm.so").loaded, Loaded::Later);
+    assert!(module("libm.so").first_ms >= 100);
+    for name in ["libc.so", "ld-linux", "dlopen_late"] {
+        assert_eq!(module(name).loaded, Loaded::AtStart, "{name}");
+        assert!(module(name).build_id.is_some(), "{name}");
+    }
+}
+
+#[test]
+fn a_first_sighting_says_who_and_from_where() {
+    let run = traced("thread_burst").run();
+    for syscall in run.syscalls.iter().filter(|s| s.name.as_deref() != Some("execve")) {
+        let first = &syscall.first;
+        assert!(first.exe.is_some() && first.comm.is_some(), "{syscall:?}");
+        assert!(first.caller.is_some(), "{syscall:?}");
+    }
+    let caller = call(&run, Arch::X86_64, "getppid").first.caller.clone().unwrap();
+    assert!(caller.module.ends_with("thread_burst") || caller.module.contains("libc"));
+}
+
+#[test]
+fn capabilities_are_recorded_as_they_change_with_evidence_for_their_use() {
+    let traced = traced("caps_change");
+    let run = traced.run();
+    let states = &run.processes[0].credentials;
+    let first = &states[0].state;
+    let leader = run.processes[0].pid;
+    let is_end = |m: &Moment| m.tid == leader && m.occasion == Occasion::End;
+    let last = states.iter().find(|s| s.moments.iter().any(is_end)).unwrap();
+    assert_eq!(first.uid, [0; 4]);
+    assert_eq!(last.state.uid, [65534; 4]);
+    assert!(last.state.no_new_privs && last.state.effective.is_empty());
+    assert!(last.state.signals_caught.contains(15) && last.state.signals_ignored.contains(2));
+    let threads: BTreeSet<i32> = states.iter().flat_map(|s| &s.moments).map(|m| m.tid).collect();
+    assert!(threads.len() > 1, "capabilities are a thread's, not a process's");
+    let shown: BTreeSet<&str> =
+        run.capability_evidence.iter().map(|e| e.capability.as_str()).collect();
+    for capability in ["CAP_CHOWN", "CAP_NET_BIND_SERVICE", "CAP_SETUID", "CAP_SETGID"] {
+        assert!(shown.contains(capability), "{capability}: {shown:?}");
+    }
+    let report = std::fs::read_to_string(traced.dir.join("t.capabilities.json")).unwrap();
+    assert!(report.contains("held, not shown to be used"));
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    let suggested = &report["security_context"]["capabilities"];
+    assert_eq!(suggested["drop"], serde_json::json!(["ALL"]));
+    assert!(suggested["add"].as_array().unwrap().contains(&"NET_BIND_SERVICE".into()));
+}
+
+#[test]
+fn processes_are_listed_with_parents_execs_and_ends() {
+    let run = trace(&["bash", "-c", "/bin/true; (exit 3); /bin/sleep 0.05 & wait"]).run();
+    let root = &run.processes[0];
+    assert_eq!(root.parent, None);
+    assert!(run.processes.len() >= 3);
+    for process in &run.processes {
+        assert!(process.ended_ms.is_some() && process.status.is_some(), "{process:?}");
+        assert!(process.pid == root.pid || process.parent == Some(root.pid));
+    }
+    let sleep = run.processes.iter().find(|p| p.comm == "sleep").unwrap();
+    assert_eq!(sleep.execs.len(), 2);
+    assert!(!sleep.execs[0].observed && sleep.execs[0].path.ends_with("bash"));
+    assert!(sleep.execs[1].observed && sleep.execs[1].path.ends_with("sleep"));
+}
+
+#[test]
+fn thousands_of_threads_are_all_counted() {
+    let path = fixture("thousand_threads");
+    let run = trace(&[path.to_str().unwrap(), "2000"]).run();
+    assert!(run.complete, "{:?}", run.incomplete_because);
+    assert!(run.processes[0].threads_peak > 2000, "{}", run.processes[0].threads_peak);
+    assert!(run.books.threads_born > 2000);
+}
+
+#[test]
+fn a_setuid_program_under_a_privileged_tracer_has_its_rights() {
+    let dir = common::Scratch::new();
+    let program = dir.join("setuid_self");
+    std::fs::copy(fixture("setuid_self"), &program).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o4755)).unwrap();
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let setpriv = tool("setpriv");
+    let command = [
+        setpriv.to_str().unwrap(),
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        program.to_str().unwrap(),
+    ];
+    let traced = trace(&command);
+    assert_eq!(traced.stdout(), "ruid 65534 euid 0 rgid 65534 egid 65534\n", "{}", traced.stderr());
+}
+
+#[test]
+fn a_second_run_is_added_and_compared_and_replace_keeps_one() {
+    let first = trace(&["/bin/true"]);
+    let again = |options: &[&str], command: &str| {
+        common::seccomp_gen()
+            .args(["trace", "--name", "t", "-o"])
+            .arg(first.dir.path())
+            .args(options)
+            .args(["--", command])
+            .output()
+            .unwrap()
+    };
+    let second = again(&[], "/bin/ls");
+    let text = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(text.contains("getdents64"), "{text}");
+    assert_eq!(first.recording().runs.len(), 2);
+    let profile = std::fs::read_to_string(first.dir.join("t.json")).unwrap();
+    assert!(profile.contains("getdents64"));
+
+    again(&["--replace"], "/bin/true");
+    assert_eq!(first.recording().runs.len(), 1);
+    let narrow = std::fs::read_to_string(first.dir.join("t.json")).unwrap();
+    assert!(!narrow.contains("getdents64"));
+
+    // An incomplete run never takes the place of a complete one.
+    let failed = again(&["--replace"], "/bin/false");
+    assert_eq!(failed.status.code(), Some(3));
+    assert!(first.recording().runs[0].complete);
+    again(&["--replace", "--force"], "/bin/false");
+    assert!(!first.recording().runs[0].complete);
+}
+
+#[test]
+fn no_write_writes_nothing() {
+    let traced = trace_with(&["--no-write"], &["/bin/true"]);
+    assert_eq!(traced.code(), Some(0));
+    assert_eq!(std::fs::read_dir(traced.dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn the_reports_json_is_one_object_and_the_programs_stdout_its_own() {
+    let traced = trace_with(&["--format", "json"], &["/bin/echo", "mine"]);
+    assert_eq!(traced.stdout(), "mine\n");
+    let report: serde_json::Value = serde_json::from_str(&traced.stderr()).unwrap();
+    assert_eq!(report["complete"], true);
+    assert_eq!(report["exit_code"], 0);
+}
+
+#[test]
+fn a_recording_is_private_and_a_redacted_one_is_not() {
+    let mode = |traced: &Traced| {
+        let file = traced.dir.join("t.recording.json");
+        file.metadata().unwrap().permissions().mode() & 0o777
+    };
+    assert_eq!(mode(&trace(&["/bin/true"])), 0o600);
+    assert_eq!(mode(&trace_with(&["--redact"], &["/bin/true"])), 0o644);
+}
+
+#[test]
+fn every_recording_follows_the_published_schema() {
+    let schema = seccomp_gen::recording::json_schema();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for name in ["args_zoo", "fork_kinds", "own_seccomp", "unknown_number", "int80"] {
+        let traced = traced(name);
+        let text = std::fs::read_to_string(traced.dir.join("t.recording.json")).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let errors: Vec<String> = validator.iter_errors(&value).map(|e| e.to_string()).collect();
+        assert!(errors.is_empty(), "{name}: {errors:?}");
+    }
+}
