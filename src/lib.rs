@@ -7,6 +7,7 @@
 
 pub mod arch;
 pub mod cli;
+pub mod filter;
 pub mod format;
 pub mod knowledge;
 pub mod proc;

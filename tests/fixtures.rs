@@ -1,6 +1,8 @@
 //! Every behaviour fixture runs under the tracer as it does without one: same output, same status,
 //! books that balance.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::process::{Command, Stdio};

@@ -5,6 +5,8 @@
 //! so, and then the kernel's own recorder hears the very same run (`common::kernel`) in place of a
 //! second run under `strace -f`. Nothing is tolerated beyond that.
 
+#![allow(clippy::unwrap_used)]
+
 #[path = "oracle/commands.rs"]
 mod commands;
 mod common;

@@ -1,5 +1,7 @@
 //! What is recorded of programs whose every call is known.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::collections::BTreeSet;

@@ -1,14 +1,16 @@
 //! How a launched program is told to end: once, whoever was signalled, and its shutdown is recorded
 //! to the end. Suite.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use common::beside::{Beside, Tracing, children, field, state, text, wait_until};
-use common::{fixture, seccomp_gen, tool};
+use common::beside::{Beside, Tracing, children, field, state, text, wait_until, who_waits};
+use common::{fixture, seccomp_gen, times, tool};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use seccomp_gen::recording::{EndCause, ExitStatus, Run};
@@ -42,8 +44,7 @@ fn assert_shutdown_recorded(run: &Run) {
     let took = run.ending.as_ref().and_then(|e| e.shutdown_ms).unwrap();
     assert!((250..5000).contains(&took), "{took} ms");
     let last = run.syscalls.iter().find(|s| s.name.as_deref() == Some("exit_group")).unwrap();
-    assert_eq!(last.phases.len(), 1);
-    assert_eq!(last.phases[0].phase, "shutdown");
+    assert!(last.phases.iter().any(|p| p.phase == "shutdown"), "{:?}", last.phases);
 }
 
 fn tell_and_count(mode: &str, to_group: bool, signal: Signal, told: &str) {
@@ -77,6 +78,21 @@ fn a_signal_to_the_group_reaches_the_program_once() {
     tell_and_count("ignore", true, Signal::SIGINT, "term 0 int 1\n");
 }
 
+/// The program has no handlers and is gone at once, perhaps before we have looked at our own signal.
+#[test]
+fn a_program_that_dies_of_the_groups_signal_was_asked_to() {
+    for n in 0..times(120) {
+        let signal = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP][n % 3];
+        let mut tracing = Tracing::launch(&["-q"], &["sh", "-c", "echo ready; exec sleep 30"]);
+        tracing.tracer.says("ready");
+        sleep(Duration::from_millis(20));
+        tracing.tracer.signal_group(signal);
+        let run = assert_stopped(&mut tracing, signal.as_str(), signal.as_str(), false);
+        let status = run.ending.and_then(|e| e.status);
+        assert_eq!(status, Some(ExitStatus::Signal(signal.as_str().into())));
+    }
+}
+
 #[test]
 fn a_hang_up_stops_the_program_too() {
     for to_group in [false, true] {
@@ -97,14 +113,16 @@ fn a_second_request_counts_only_after_a_second() {
     let mut tracing = trap_term(&[], "30", "ignore");
     tracing.tracer.signal(Signal::SIGTERM);
     let first = Instant::now();
-    sleep(Duration::from_millis(500));
+    sleep(Duration::from_millis(400));
     tracing.tracer.signal(Signal::SIGTERM);
     tracing.tracer.signal(Signal::SIGINT);
-    sleep(Duration::from_millis(400));
-    assert!(first.elapsed() < Duration::from_secs(1), "this machine is too slow for this test");
-    assert!(tracing.tracer.is_running());
-    sleep(Duration::from_millis(600));
-    assert!(tracing.tracer.is_running(), "{}", tracing.tracer.stderr());
+    let within_a_second = first.elapsed() < Duration::from_millis(900);
+    sleep(Duration::from_millis(1100));
+    // On a machine that was too slow for that, they came late, and have killed it by right.
+    assert!(tracing.tracer.is_running() || !within_a_second, "{}", tracing.tracer.stderr());
+    if !within_a_second {
+        return a_second_request_counts_only_after_a_second();
+    }
     tracing.tracer.signal(Signal::SIGTERM);
     assert_eq!(tracing.tracer.code(), 3);
     tracing.assert_written();
@@ -277,14 +295,15 @@ fn as_the_first_process_it_passes_signals_on_and_reaps_orphans() {
 
     // A stranger's orphan: the tracer never saw it, and yet it is the one who must reap it.
     let target = format!("--target={tracer}");
-    let enter = ["--pid", "--mount", &target, "sh", "-c", "sleep 0.7 & echo $!"];
+    let enter = ["--pid", "--mount", &target, "sh", "-c", "sleep 3 >/dev/null 2>&1 & echo $!"];
     let output = Command::new(tool("nsenter")).args(enter).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let is_orphan = |pid: &i32| {
         let inner = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         field(*pid, *pid, "NSpid").ends_with(&format!("\t{inner}"))
     };
-    let orphan = children(tracer).into_iter().find(is_orphan).expect("the orphan is ours");
+    let orphan = children(tracer).into_iter().find(is_orphan);
+    let orphan = orphan.unwrap_or_else(|| panic!("it is not ours: {}", who_waits(tracer)));
     wait_until("the orphan is reaped", || state(orphan).is_empty());
 
     kill(Pid::from_raw(tracer), Signal::SIGTERM).unwrap();
@@ -343,7 +362,7 @@ fn a_program_inherits_what_it_would_without_us() {
         let run = |command: &[&str]| {
             let mut shell = Command::new(tool("bash"));
             shell.args(["-c", start, "bash"]).args(command).stdin(std::process::Stdio::null());
-            let mut shell = Beside::start(&mut shell);
+            let mut shell = Beside::start_in_our_group(&mut shell);
             shell.wait();
             (shell.stdout(), shell.stderr())
         };

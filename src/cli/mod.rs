@@ -1,10 +1,12 @@
 //! The command line: one file per subcommand, with its arguments, its help and the call.
 
 mod args;
+mod conclude;
 mod console;
 mod failure;
 mod inspector;
 mod outputs;
+mod plan;
 mod summarize;
 
 pub mod doctor;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use crate::filter;
 use crate::format::oci;
 use crate::profile::{BuildOptions, Built, build};
 use crate::recording::{Names, Recording, write_whole};
@@ -15,11 +16,20 @@ const PUBLIC: u32 = 0o644;
 /// Paths and users of the machine are nobody else's business.
 const PRIVATE: u32 = 0o600;
 
+/// What was written.
+#[derive(Debug, Default)]
+pub struct Outputs {
+    /// The files.
+    pub files: Vec<WrittenFile>,
+    /// What the user must know of the profile.
+    pub warnings: Vec<String>,
+}
+
 /// Writes the profile and the capability report of a recording.
 ///
 /// # Errors
 /// If one of them cannot be written; each file is then as it was or whole.
-pub fn write(names: &Names, recording: &Recording) -> Result<(Built, Vec<WrittenFile>)> {
+pub fn write(names: &Names, recording: &Recording) -> Result<Outputs> {
     let built = build(recording, &BuildOptions::default());
     let profile = oci::to_json(&built.profile).context("cannot write the profile as JSON")?;
     let report = CapabilityReport::new(recording)
@@ -30,7 +40,21 @@ pub fn write(names: &Names, recording: &Recording) -> Result<(Built, Vec<Written
         write_one("profile", &names.profile(), &profile, PUBLIC)?,
         write_one("capabilities", &names.capabilities(), &report, private)?,
     ];
-    Ok((built, files))
+    Ok(Outputs { files, warnings: warnings(&built) })
+}
+
+/// Compiles the profile as a runtime will, to hear what that will make of it.
+fn warnings(built: &Built) -> Vec<String> {
+    match filter::compile(&built.profile) {
+        Ok(compiled) if compiled.unknown.is_empty() => Vec::new(),
+        Ok(compiled) => vec![format!(
+            "libseccomp {} does not know {}: a runtime that is linked with it leaves them out \
+             without a word, so that they are denied",
+            filter::library_version(),
+            compiled.unknown.join(", ")
+        )],
+        Err(error) => vec![format!("no runtime will take this profile: {error}")],
+    }
 }
 
 fn write_one(what: &str, path: &Path, text: &str, mode: u32) -> Result<WrittenFile> {

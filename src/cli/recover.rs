@@ -57,7 +57,7 @@ pub fn run(args: &RecoverArgs) -> Result<()> {
 
 fn one(dir: &Path, name: &str) -> Result<()> {
     let recovered = recover(dir, name)?;
-    let (_, files) = outputs::write(&Names::new(dir, name)?, &recovered.recording)?;
+    let files = outputs::write(&Names::new(dir, name)?, &recovered.recording)?.files;
     let runs = recovered.recording.runs.iter().filter(|run| recovered.runs.contains(&run.id));
     let into = recovered.path.display();
     if runs.clone().next().is_none() {

@@ -1,25 +1,28 @@
 //! From a run to its summary.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use crate::arch::Arch;
-use crate::recording::{EndCause, ExitStatus, Recording, Run, Stored};
+use crate::recording::{Decision, EndCause, ExitStatus, Run, Stored};
 use crate::report::human;
 use crate::report::summary::{
-    ArchCounts, Compared, CostSummary, Counts, KnownSyscall, NewSyscall, Summary, Unnamed,
-    WrittenFile,
+    ArchCounts, Compared, CostSummary, Counts, KnownSyscall, NewSyscall, Step, Summary, Unnamed,
+    WrittenFile, quoted,
 };
 use crate::syscall::SysNo;
+
+/// In which order the files are told: what is used, what it follows from, what goes with it.
+const ORDER: [&str; 3] = ["profile", "recording", "capabilities"];
 
 /// The summary of a run. `stored` is what became of it, if anything was written.
 pub fn summarize(
     name: &str,
     run: &Run,
     stored: Option<&Stored>,
-    files: Vec<WrittenFile>,
+    mut files: Vec<WrittenFile>,
     exit_code: u8,
 ) -> Summary {
+    files.sort_by_key(|file| ORDER.iter().position(|what| *what == file.what));
     let books_balance = run.incomplete_because.iter().all(|why| !why.starts_with("the books"));
     Summary {
         name: name.to_owned(),
@@ -41,24 +44,28 @@ pub fn summarize(
         books: run.books.clone(),
         books_balance,
         warnings: run.warnings.clone(),
-        next: stored.map(next).unwrap_or_default(),
+        next: next(run, stored),
     }
 }
 
 fn counts(run: &Run) -> Counts {
-    let mut per_arch: BTreeMap<Arch, (u64, u64)> = BTreeMap::new();
+    let mut per_arch: BTreeMap<Arch, ArchCounts> = BTreeMap::new();
     for syscall in &run.syscalls {
-        let (distinct, calls) = per_arch.entry(syscall.arch).or_default();
-        *distinct += 1;
-        *calls += syscall.count;
+        let counts = per_arch.entry(syscall.arch).or_insert_with(|| ArchCounts {
+            arch: syscall.arch,
+            distinct: 0,
+            calls: 0,
+            names: Vec::new(),
+        });
+        counts.distinct += 1;
+        counts.calls += syscall.count;
+        let name = syscall.name.clone();
+        counts.names.push(name.unwrap_or_else(|| format!("#{}", syscall.number)));
     }
     Counts {
         distinct: run.syscalls.len() as u64,
         calls: run.syscalls.iter().map(|s| s.count).sum(),
-        per_arch: per_arch
-            .into_iter()
-            .map(|(arch, (distinct, calls))| ArchCounts { arch, distinct, calls })
-            .collect(),
+        per_arch: per_arch.into_values().collect(),
     }
 }
 
@@ -76,14 +83,23 @@ fn compared(run: &Run, stored: &Stored) -> Option<Compared> {
     });
     let known = |no: &SysNo| KnownSyscall { arch: no.arch, name: no.to_string() };
     Some(Compared {
-        earlier_runs: earlier_runs(&stored.recording, run),
+        with: compared_with(run, stored),
         new: new.collect(),
         not_seen: change.not_seen.iter().map(known).collect(),
+        watched_fully: change.watched_fully,
     })
 }
 
-fn earlier_runs(recording: &Recording, run: &Run) -> u64 {
-    recording.runs.iter().filter(|r| r.id != run.id).count() as u64
+/// The recording that is there now has the earlier runs only if this one was added to them.
+fn compared_with(run: &Run, stored: &Stored) -> String {
+    match stored.decision {
+        Decision::Replace => "what it replaced".to_owned(),
+        Decision::Beside => "the recording that stays".to_owned(),
+        Decision::Create | Decision::Merge => {
+            let earlier = stored.recording.runs.iter().filter(|r| r.id != run.id).count();
+            human::counted(earlier as u64, "earlier run", "earlier runs")
+        }
+    }
 }
 
 fn unnamed(run: &Run) -> Vec<Unnamed> {
@@ -102,7 +118,7 @@ fn ended(run: &Run) -> String {
         None => "ended".to_owned(),
     };
     let after = ending.shutdown_ms.map_or(String::new(), |ms| {
-        let time = human::ms(Duration::from_millis(ms).as_millis().try_into().unwrap_or(ms));
+        let time = human::ms(ms);
         match &ending.stop_signal {
             Some(signal) if signal.sent => format!(", {time} after we sent {}", signal.name),
             Some(signal) => format!(", {time} after {}", signal.name),
@@ -114,22 +130,109 @@ fn ended(run: &Run) -> String {
         EndCause::NotStarted => "was not started".to_owned(),
         EndCause::TracerLost => "the tracer was lost".to_owned(),
         EndCause::Killed => format!("{status}{after}; it had to be killed"),
-        EndCause::Exited => format!("{status}, by itself"),
+        EndCause::Exited => match &ending.status {
+            Some(ExitStatus::Signal(_)) => format!("{status}, which we did not send"),
+            _ => format!("{status}, by itself"),
+        },
         EndCause::Stopped => format!("{status}{after}"),
     }
 }
 
-fn next(stored: &Stored) -> Vec<String> {
-    if !stored.rebuild() {
-        return vec![
-            "the run is kept beside the recording; --force puts it in its place".to_owned(),
-        ];
+/// What to do now: first about what went wrong, then with the profile.
+fn next(run: &Run, stored: Option<&Stored>) -> Vec<Step> {
+    let mut steps = Vec::new();
+    if !run.complete {
+        steps.push(again(run));
     }
-    let profile = format!("{}.json", stored.recording.name);
-    let mut dir = stored.path.clone();
-    dir.set_file_name(&profile);
-    vec![
-        format!("cp {} /var/lib/kubelet/seccomp/profiles/", dir.display()),
-        format!("seccompProfile: {{type: Localhost, localhostProfile: profiles/{profile}}}"),
-    ]
+    let Some(stored) = stored else { return steps };
+    if !stored.rebuild() {
+        let what = format!(
+            "This run is kept in {}; the profile and the recording of the complete runs are as \
+             they were. Without --replace a run is added to them; with --replace --force it takes \
+             their place, complete or not",
+            stored.path.display()
+        );
+        steps.push(Step { what, copy: Vec::new() });
+        return steps;
+    }
+    if stored.recording.runs.iter().all(|run| !run.command.attached.is_empty()) {
+        steps.push(from_launch(stored));
+    }
+    let file = format!("{}.json", stored.recording.name);
+    let profile = stored.path.with_file_name(&file).display().to_string();
+    let target = format!("/var/lib/kubelet/seccomp/profiles/{file}");
+    steps.push(Step {
+        what: "On every machine of the cluster:".to_owned(),
+        copy: vec![format!("sudo install -D -m 644 {} {}", quoted(&profile), quoted(&target))],
+    });
+    steps.push(Step {
+        what: "In the container's securityContext:".to_owned(),
+        copy: vec![
+            "seccompProfile:".to_owned(),
+            "  type: Localhost".to_owned(),
+            format!("  localhostProfile: {}", yaml(&format!("profiles/{file}"))),
+        ],
+    });
+    steps
+}
+
+/// What to do where no run shows how the program starts.
+fn from_launch(stored: &Stored) -> Step {
+    let dir = stored.path.parent().map_or_else(|| ".".into(), |dir| dir.display().to_string());
+    let name = &stored.recording.name;
+    Step {
+        what:
+            "Trace the program from its launch, too: no run shows its start, and under a profile \
+               made of these it may not even start"
+                .to_owned(),
+        copy: vec![format!(
+            "seccomp-gen trace -o {} --name {} -- COMMAND",
+            quoted(&dir),
+            quoted(name)
+        )],
+    }
+}
+
+/// What to do about an incomplete run.
+fn again(run: &Run) -> Step {
+    let ending = run.ending.as_ref();
+    let (cause, status) = (ending.map(|e| e.cause), ending.and_then(|e| e.status.as_ref()));
+    let what = match (cause, status) {
+        (Some(EndCause::Killed), _) => {
+            "Trace again and let the program stop in order: give it longer (--stop-timeout), or \
+             the signal that it stops on (--stop-signal)"
+        }
+        (Some(EndCause::Exited), Some(ExitStatus::Code(code))) if *code != 0 => {
+            "See why the program failed, then trace again until it ends with status 0 or is asked \
+             to stop"
+        }
+        (Some(EndCause::Exited), Some(ExitStatus::Signal(_))) => {
+            "See what killed the program (a crash, out of memory, a filter), then trace again to \
+             an end in order"
+        }
+        (Some(EndCause::TracerLost), _) => "Trace again to an end in order",
+        _ => "Trace again: what was missed cannot be told from this run",
+    };
+    Step { what: what.to_owned(), copy: Vec::new() }
+}
+
+/// A string as YAML needs it; JSON's is YAML's, too.
+fn yaml(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    if text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        serde_json::Value::from(text).to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn yaml_is_quoted_where_it_must_be() {
+        assert_eq!(yaml("profiles/redis-server.json"), "profiles/redis-server.json");
+        assert_eq!(yaml("profiles/a b: \"c\".json"), r#""profiles/a b: \"c\".json""#);
+    }
 }

@@ -1,31 +1,24 @@
 //! `seccomp-gen trace`: runs a program, or attaches to one, and writes what it called.
 
-use std::ffi::{CString, OsString};
-use std::io::{IsTerminal, Write};
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 
+use super::conclude::conclude;
 use super::console::{Console, say};
 use super::doctor;
 use super::failure::{self, Failure};
-use super::inspector::{Inspector, Program};
-use super::outputs;
-use super::summarize::summarize;
-use crate::arch::native;
+use super::inspector::Inspector;
+use super::plan::{Plan, blank_run};
 use crate::proc::doctor::{AttachTarget, Wish, is_possible};
-use crate::proc::{ThreadStatus, host, tree};
 use crate::ptrace::{self, Inherited, SignalPort};
-use crate::recording::{
-    Books, Checkpoint, Command, Cost, ExitStatus, Host, Keeping, Leftover, Mode, Run, Stored, Tool,
-    Watch, mask_secrets, write_whole,
-};
-use crate::report::{CapabilityReport, Color, Style, Summary};
-use crate::syscall::{Errno, signal_from_name};
-use crate::tracer::{self, Launch, Outcome, Session, StopPolicy, Target, TraceError};
+use crate::recording::{Checkpoint, Leftover};
+use crate::report::{Color, Style};
+use crate::syscall::signal_from_name;
+use crate::tracer::{self, Session, StopPolicy, TraceError};
 
 /// How often a checkpoint is made: what a `kill -9` of the tracer loses at most.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(3);
@@ -41,84 +34,84 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(3);
 pub struct TraceArgs {
     /// The program to launch and its arguments
     #[arg(last = true, value_name = "COMMAND", required_unless_present = "pid")]
-    command: Vec<OsString>,
+    pub(super) command: Vec<OsString>,
 
     /// Attach to this process, its threads and its children; may be given more than once
     #[arg(long, value_name = "PID", conflicts_with = "command",
           value_parser = clap::value_parser!(i32).range(1..))]
-    pid: Vec<i32>,
+    pub(super) pid: Vec<i32>,
 
     /// Leave out the processes that an attached one has forked already
     #[arg(long, requires = "pid")]
-    no_tree: bool,
+    pub(super) no_tree: bool,
 
     /// Let an attached process run free for a while, unwatched, whenever the stops cost more than
     /// this share of one core
     #[arg(long, value_name = "PERCENT", requires = "pid", value_parser = percent)]
-    max_share: Option<f64>,
+    pub(super) max_share: Option<f64>,
 
     /// The directory to write into
     #[arg(short, long, value_name = "DIR", default_value = "profiles", help_heading = "Output")]
-    output: PathBuf,
+    pub(super) output: PathBuf,
 
     /// The name of the files, if not that of the program
     #[arg(long, help_heading = "Output")]
-    name: Option<String>,
+    pub(super) name: Option<String>,
 
     /// Keep this run alone, not the earlier ones of the same name
     #[arg(long, help_heading = "Output")]
-    replace: bool,
+    pub(super) replace: bool,
 
     /// Let an incomplete run take the place of complete ones
     #[arg(long, requires = "replace", help_heading = "Output")]
-    force: bool,
+    pub(super) force: bool,
 
     /// Write nothing but the report
     #[arg(long, conflicts_with_all = ["replace", "force", "redact"], help_heading = "Output")]
-    no_write: bool,
+    pub(super) no_write: bool,
 
     /// Take out of the recording what tells of this machine: paths, users, host names
     #[arg(long, help_heading = "Output")]
-    redact: bool,
+    pub(super) redact: bool,
 
     /// Write the report into this file as well; `-` is standard output
     #[arg(long, value_name = "FILE", help_heading = "Output")]
-    report: Option<PathBuf>,
+    pub(super) report: Option<PathBuf>,
 
     /// How to write the report
     #[arg(long, value_enum, default_value_t, help_heading = "Output")]
-    format: Format,
+    pub(super) format: Format,
 
     /// No progress and no report on standard error, only errors and warnings
     #[arg(short, long, help_heading = "Output")]
-    quiet: bool,
+    pub(super) quiet: bool,
 
     /// Tell more: what `doctor` finds, and every process's capabilities
     #[arg(short, long, conflicts_with = "quiet", help_heading = "Output")]
-    verbose: bool,
+    pub(super) verbose: bool,
 
     /// Stop by itself after this time: `40s`, `5m`, `1h30m`
     #[arg(long = "for", value_name = "DURATION", value_parser = duration, help_heading = "Stopping")]
-    for_: Option<Duration>,
+    pub(super) for_: Option<Duration>,
 
     /// The signal that asks the program to stop [default: TERM, or the INT or HUP that we got]
     #[arg(long, value_name = "SIGNAL", value_parser = signal, conflicts_with = "pid",
           help_heading = "Stopping")]
-    stop_signal: Option<i32>,
+    pub(super) stop_signal: Option<i32>,
 
     /// Kill the program if it takes longer than this to stop
     #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with = "pid",
           help_heading = "Stopping")]
-    stop_timeout: Option<Duration>,
+    pub(super) stop_timeout: Option<Duration>,
 
     /// Exit with the program's own status (128 + its number for a signal) when all went well
     #[arg(long, conflicts_with = "pid", help_heading = "Stopping")]
-    pass_exit_status: bool,
+    pub(super) pass_exit_status: bool,
 }
 
 /// How to write the report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
+pub(super) enum Format {
     /// For people
     #[default]
     Text,
@@ -190,192 +183,9 @@ pub fn run(
     inspector.finish();
     let outcome = match result {
         Ok(outcome) => outcome,
-        Err(error) => {
-            if let Some(checkpoint) = checkpoint {
-                checkpoint.discard().map_err(Failure::ours)?;
-            }
-            return Err(refused(&error));
-        }
+        Err(error) => return Err(give_up(&error, checkpoint)),
     };
     conclude(args, color, style, &plan.name, outcome, &inspector, checkpoint)
-}
-
-/// Stores the run, writes what follows from it, and reports.
-fn conclude(
-    args: &TraceArgs,
-    color: Color,
-    style: Style,
-    name: &str,
-    outcome: Outcome,
-    inspector: &Inspector,
-    checkpoint: Option<Checkpoint>,
-) -> Result<u8, Failure> {
-    if let Some(errno) = outcome.not_started {
-        if let Some(checkpoint) = checkpoint {
-            checkpoint.discard().map_err(Failure::ours)?;
-        }
-        return Err(not_started(&args.command[0], errno));
-    }
-    let mut run = outcome.run;
-    inspector.add_to(&mut run);
-    let code = if run.complete { failure::DONE } else { failure::RUN_FAILED };
-    let mut files = Vec::new();
-    let mut stored: Option<Stored> = None;
-    if let Some(checkpoint) = checkpoint {
-        let names = checkpoint.names().clone();
-        let keeping = Keeping { replace: args.replace, force: args.force, redact: args.redact };
-        let done = checkpoint.finish(run.clone(), keeping).map_err(Failure::ours)?;
-        if done.rebuild() {
-            files = outputs::write(&names, &done.recording)
-                .with_context(|| format!("the recording is safe in {}", done.path.display()))
-                .map_err(Failure::ours)?
-                .1;
-        }
-        let bytes = std::fs::metadata(&done.path).map_or(0, |m| m.len());
-        files.push(crate::report::summary::WrittenFile {
-            what: "recording".to_owned(),
-            path: done.path.display().to_string(),
-            bytes,
-        });
-        stored = Some(done);
-    }
-    let summary = summarize(name, &run, stored.as_ref(), files, code);
-    report(args, color, style, &summary, &run).map_err(Failure::ours)?;
-    Ok(match run.ending.as_ref().and_then(|e| e.status.as_ref()) {
-        Some(status) if args.pass_exit_status && run.books.lost == 0 => status_code(status),
-        _ => code,
-    })
-}
-
-/// What a shell makes of a status.
-fn status_code(status: &ExitStatus) -> u8 {
-    match status {
-        ExitStatus::Code(code) => u8::try_from(code & 0xff).unwrap_or(failure::RUN_FAILED),
-        ExitStatus::Signal(name) => {
-            let number = signal_from_name(name).unwrap_or(0);
-            u8::try_from(128 + number).unwrap_or(failure::RUN_FAILED)
-        }
-    }
-}
-
-fn report(
-    args: &TraceArgs,
-    color: Color,
-    style: Style,
-    summary: &Summary,
-    run: &Run,
-) -> anyhow::Result<()> {
-    let text = |style: Style| match args.format {
-        Format::Json => summary.to_json(),
-        Format::Text => {
-            let recording = crate::recording::Recording {
-                format: crate::recording::Format::Recording,
-                version: crate::recording::VERSION,
-                name: summary.name.clone(),
-                redacted: false,
-                runs: vec![run.clone()],
-            };
-            let table = CapabilityReport::new(&recording).to_text(style);
-            format!("{}\n{table}", summary.to_text(style))
-        }
-    };
-    let to_stdout = args.report.as_deref() == Some(Path::new("-"));
-    let stdout = std::io::stdout();
-    let one_terminal = to_stdout && stdout.is_terminal() && std::io::stderr().is_terminal();
-    if !args.quiet && !one_terminal {
-        say(&text(style));
-    }
-    match &args.report {
-        Some(_) if to_stdout => {
-            let style = Style::new(color, stdout.is_terminal());
-            stdout.lock().write_all(text(style).as_bytes()).context("cannot write the report")?;
-        }
-        Some(path) => write_whole(path, text(Style::PLAIN).as_bytes(), 0o600)?,
-        None => {}
-    }
-    Ok(())
-}
-
-/// What the arguments come to.
-struct Plan {
-    name: String,
-    target: Target,
-    program: Program,
-}
-
-impl Plan {
-    fn of(args: &TraceArgs, inherited: Inherited) -> Result<Plan, Failure> {
-        let named = |path: &Path| {
-            let file = path.file_name().map(|n| n.to_string_lossy().into_owned());
-            args.name.clone().or(file).unwrap_or_else(|| "program".to_owned())
-        };
-        if let Some(pid) = args.pid.first() {
-            let exe = tree::exe(*pid).map(|exe| exe.path).unwrap_or_default();
-            let target = Target::Attach {
-                pids: args.pid.clone(),
-                tree: !args.no_tree,
-                max_share: args.max_share,
-            };
-            return Ok(Plan { name: named(Path::new(&exe)), target, program: Program::Of(*pid) });
-        }
-        let path =
-            find_program(&args.command[0]).map_err(|errno| not_started(&args.command[0], errno))?;
-        let c_string = |s: &std::ffi::OsStr| {
-            CString::new(s.as_bytes())
-                .map_err(|_| Failure::new(failure::USAGE, anyhow!("an argument has a NUL byte")))
-        };
-        let launch = Launch {
-            program: c_string(path.as_os_str())?,
-            argv: args.command.iter().map(|a| c_string(a)).collect::<Result<_, _>>()?,
-            inherited,
-        };
-        let program = Program::File(path.clone());
-        Ok(Plan { name: named(&path), target: Target::Launch(launch), program })
-    }
-}
-
-/// The file that a shell would execute (`execvp(3)`).
-fn find_program(command: &std::ffi::OsStr) -> Result<PathBuf, Errno> {
-    let executable = |path: &Path| {
-        nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).is_ok() && path.is_file()
-    };
-    if command.as_bytes().contains(&b'/') {
-        let path = PathBuf::from(command);
-        return match path.metadata() {
-            Ok(_) if executable(&path) => Ok(path),
-            Ok(_) => Err(Errno(libc::EACCES)),
-            Err(e) => Err(Errno(e.raw_os_error().unwrap_or(libc::ENOENT))),
-        };
-    }
-    let search = std::env::var_os("PATH").unwrap_or_else(|| "/bin:/usr/bin".into());
-    std::env::split_paths(&search)
-        .map(|dir| if dir.as_os_str().is_empty() { PathBuf::from(".") } else { dir })
-        .map(|dir| dir.join(command))
-        .find(|path| executable(path))
-        .ok_or(Errno(libc::ENOENT))
-}
-
-fn not_started(command: &OsString, errno: Errno) -> Failure {
-    let command = command.to_string_lossy();
-    let what = match errno.0 {
-        libc::ENOENT if command.contains('/') => {
-            "there is no such file, or no such interpreter or dynamic linker as it names".to_owned()
-        }
-        libc::ENOENT => {
-            "it is not on the PATH; write ./NAME for a file in this directory".to_owned()
-        }
-        libc::EACCES => "it is not executable (chmod +x?), or its file system is noexec".to_owned(),
-        libc::ENOEXEC => {
-            "its format is not known to the kernel: built for another machine, or a script without \
-             `#!` in its first line"
-                .to_owned()
-        }
-        _ => errno.to_string(),
-    };
-    Failure::new(
-        failure::RUN_FAILED,
-        anyhow!("`{command}` could not be started: {what}; nothing was recorded"),
-    )
 }
 
 /// The checks of `doctor`: prints what is not fine, and stops at what is refused.
@@ -400,20 +210,33 @@ fn examine(args: &TraceArgs, style: Style) -> Result<(), Failure> {
     ))
 }
 
-fn refused(error: &TraceError) -> Failure {
-    let code = match error {
-        TraceError::NoSuchProcess(_)
-        | TraceError::MayNotAttach { .. }
-        | TraceError::SeizeChild(_) => failure::NOT_PERMITTED,
-        _ => failure::OURS,
-    };
-    let hint = match error {
-        TraceError::MayNotAttach { .. } => {
-            "; is it another user's, or under another tracer? `seccomp-gen doctor --pid PID` tells \
-             what is needed"
+/// The run could not begin, in which case nothing is left of it, or broke off, in which case its
+/// last checkpoint stays.
+fn give_up(error: &TraceError, checkpoint: Option<Checkpoint>) -> Failure {
+    let (code, hint) = match error {
+        TraceError::MayNotAttach { .. } => (
+            failure::NOT_PERMITTED,
+            "; is it another user's, or under another tracer? `seccomp-gen doctor --pid PID` \
+             tells what is needed"
+                .to_owned(),
+        ),
+        TraceError::NoSuchProcess(_) | TraceError::SeizeChild(_) => {
+            (failure::NOT_PERMITTED, String::new())
         }
-        _ => "",
+        TraceError::Wait(_) => {
+            let kept = checkpoint.map(|c| c.names().partial().display().to_string());
+            let hint = kept.map(|path| {
+                format!("; what was recorded is in {path}: `seccomp-gen recover` takes it in")
+            });
+            return Failure::new(failure::OURS, anyhow!("{error}{}", hint.unwrap_or_default()));
+        }
+        TraceError::Fork(_) | TraceError::Bell(_) | TraceError::Thread(_) => {
+            (failure::OURS, String::new())
+        }
     };
+    if let Some(Err(left)) = checkpoint.map(Checkpoint::discard) {
+        say(&format!("warning: {left}\n"));
+    }
     Failure::new(code, anyhow!("{error}{hint}"))
 }
 
@@ -429,60 +252,4 @@ fn tell_leftover(leftover: &Leftover) -> String {
             path.display()
         ),
     }
-}
-
-/// What is known of a run before it starts.
-fn blank_run(args: &TraceArgs) -> anyhow::Result<Run> {
-    let mut id = [0; 16];
-    getrandom::fill(&mut id).map_err(|e| anyhow!("no random numbers to be had: {e}"))?;
-    let argv: Vec<String> = args.command.iter().map(|a| a.to_string_lossy().into_owned()).collect();
-    let cwd = std::env::current_dir().ok().map(|dir| dir.to_string_lossy().into_owned());
-    let foreign = match args.pid.as_slice() {
-        [] => vec![ThreadStatus::read_own()],
-        pids => pids.iter().map(|pid| ThreadStatus::read(*pid)).collect(),
-    };
-    let foreign_filter_at_start = foreign.iter().flatten().any(|status| status.seccomp_mode != 0);
-    let mut warnings = Vec::new();
-    if foreign_filter_at_start {
-        warnings.push(
-            "the program started under somebody else's seccomp filter: what that denies is \
-             recorded, but the program has been taking its fallbacks"
-                .to_owned(),
-        );
-    }
-    Ok(Run {
-        id: hex::encode(id),
-        complete: false,
-        incomplete_because: Vec::new(),
-        tool: Tool {
-            name: env!("CARGO_PKG_NAME").to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-        },
-        host: Host {
-            kernel_release: host::kernel_release(),
-            arch: native::ARCH,
-            cpus: host::cpus(),
-            container: host::container(),
-        },
-        command: Command {
-            argv: mask_secrets(&argv),
-            cwd: cwd.filter(|_| args.pid.is_empty()),
-            attached: args.pid.clone(),
-        },
-        program: None,
-        started_at: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
-        duration_ms: 0,
-        watch: Watch { mode: Mode::Full, gaps: Vec::new(), gaps_total_ms: 0 },
-        foreign_filter_at_start,
-        ending: None,
-        phases: Vec::new(),
-        processes: Vec::new(),
-        processes_not_listed: 0,
-        modules: Vec::new(),
-        syscalls: Vec::new(),
-        capability_evidence: Vec::new(),
-        cost: Cost::default(),
-        books: Books::default(),
-        warnings,
-    })
 }

@@ -57,9 +57,9 @@ pub fn ns(ns: u64) -> String {
     }
 }
 
-/// The same of milliseconds.
+/// The same of milliseconds, of which there are no tenths.
 pub fn ms(ms: u64) -> String {
-    ns(ms.saturating_mul(1_000_000))
+    if ms < 1_000 { format!("{ms} ms") } else { ns(ms.saturating_mul(1_000_000)) }
 }
 
 /// A size: `812 B`, `96.4 KiB`, `1.2 GiB`.
@@ -121,6 +121,7 @@ mod tests {
             assert_eq!(ns(n), text);
         }
         assert_eq!(ms(1_234), "1.23 s");
+        assert_eq!(ms(12), "12 ms");
     }
 
     #[test]

@@ -45,6 +45,27 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// The same in so many lines at most, words that are longer than a line broken; what does not fit
+/// is cut, with an ellipsis in its place.
+pub fn wrap_cut(text: &str, width: usize, lines: usize) -> Vec<String> {
+    let broken: Vec<String> = text
+        .split_whitespace()
+        .flat_map(|word| {
+            let chars: Vec<char> = word.chars().collect();
+            chars.chunks(width.max(1)).map(|part| part.iter().collect()).collect::<Vec<String>>()
+        })
+        .collect();
+    let mut all = wrap(&broken.join(" "), width);
+    if all.len() > lines {
+        all.truncate(lines);
+        if let Some(last) = all.last_mut() {
+            let kept: String = last.chars().take(width.saturating_sub(2)).collect();
+            *last = format!("{} \u{2026}", kept.trim_end());
+        }
+    }
+    all
+}
+
 /// Cuts a text to a width, with `...` at its end if anything was cut.
 pub fn shorten(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
@@ -106,12 +127,31 @@ impl Page {
 
     /// A label and, beside it, a text that stays in its column.
     pub fn field(&mut self, label: &str, column: usize, text: &str) {
-        let label_width = label.chars().count();
-        let padded = format!("{}{:pad$}", label, "", pad = column.saturating_sub(label_width));
-        let mut lines = wrap(text, WIDTH - column).into_iter();
+        self.labelled(Style::faint, label, column, wrap(text, WIDTH - column));
+    }
+
+    /// The same, cut to so many lines.
+    pub fn field_cut(&mut self, label: &str, column: usize, text: &str, lines: usize) {
+        self.labelled(Style::faint, label, column, wrap_cut(text, WIDTH - column, lines));
+    }
+
+    /// A field that wants attention.
+    pub fn alert(&mut self, label: &str, column: usize, text: &str) {
+        self.labelled(Style::warning, label, column, wrap(text, WIDTH - column));
+    }
+
+    fn labelled(
+        &mut self,
+        paint: fn(Style, &str) -> String,
+        label: &str,
+        column: usize,
+        lines: Vec<String>,
+    ) {
+        let pad = column.saturating_sub(label.chars().count());
+        let label = if label.is_empty() { String::new() } else { paint(self.style, label) };
+        let mut lines = lines.into_iter();
         let first = lines.next().unwrap_or_default();
-        let styled = self.style.faint(&padded);
-        self.line(format!("{styled}{first}").trim_end());
+        self.line(format!("{label}{:pad$}{first}", "").trim_end());
         for line in lines {
             self.line(&format!("{:column$}{line}", ""));
         }
@@ -127,6 +167,9 @@ mod tests {
         assert_eq!(wrap("a bb ccc", 4), ["a bb", "ccc"]);
         assert_eq!(wrap("a /a/very/long/path b", 4), ["a", "/a/very/long/path", "b"]);
         assert!(wrap("", 4).is_empty());
+        assert_eq!(wrap_cut("a bb ccc", 4, 2), ["a bb", "ccc"]);
+        assert_eq!(wrap_cut("a bb cccccccccc dd", 4, 2), ["a bb", "cc \u{2026}"]);
+        assert_eq!(wrap_cut("a bb cccccc", 4, 3), ["a bb", "cccc", "cc"]);
         assert_eq!(shorten("abcdefgh", 6), "abc...");
         assert_eq!(shorten("abc", 6), "abc");
     }

@@ -3,7 +3,9 @@
 //! The traced program writes to the same terminal, and when it does cannot be known. So there is
 //! one line and no more: `indicatif` leaves the cursor at its right edge, where the program's next
 //! output begins a line of its own, and the next redraw takes the line that the cursor is in. What
-//! can be lost is an unfinished line of the program's (a prompt) that a redraw wipes out.
+//! can be lost is an unfinished line of the program's (a prompt) that a redraw wipes out. Each
+//! redraw after output of the program's leaves the line before it behind, which is why there is one
+//! a second at most. In the background of a shell's jobs there is none: the terminal is another's.
 //!
 //! Nothing here ever fails: stderr may be a pipe whose reader has gone, and the run matters more.
 
@@ -20,7 +22,11 @@ use super::human;
 use super::layout::printable;
 
 /// The shortest time between two redraws.
-const REDRAW: Duration = Duration::from_millis(200);
+const REDRAW: Duration = Duration::from_secs(1);
+/// When the first line is printed where there is no terminal: a run that is over by then needs none.
+const FIRST_LINE: Duration = Duration::from_secs(1);
+/// What is added to that line.
+const HINT: &str = "(Ctrl-C or SIGTERM ends the trace in order)";
 
 /// What progress looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +57,7 @@ pub struct Status {
     pub distinct: usize,
     /// The newest of them.
     pub last_new: Option<LastNew>,
-    /// The phase that the run is in; empty for none.
+    /// The phase that the run is in; empty for none. `run`, in which most of it is, goes unsaid.
     pub phase: String,
     /// What the user should know now: `SIGTERM sent, Ctrl-C again to kill`.
     pub note: Option<String>,
@@ -72,7 +78,7 @@ pub struct LastNew {
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", human::elapsed(self.elapsed))?;
-        if !self.phase.is_empty() {
+        if !matches!(self.phase.as_str(), "" | "run") {
             write!(f, "  {}", printable(&self.phase))?;
         }
         if let Some(note) = &self.note {
@@ -101,19 +107,38 @@ pub struct Progress {
 }
 
 enum Shown {
-    Bar { bar: ProgressBar, drawn: Option<Instant> },
-    Lines { to: Box<dyn Write + Send>, every: Duration, next: Duration },
-    Nothing { to: Box<dyn Write + Send> },
+    Bar {
+        bar: ProgressBar,
+        drawn: Option<Instant>,
+        text: String,
+        news: (String, Option<String>),
+        foreground: fn() -> bool,
+    },
+    Lines {
+        to: Box<dyn Write + Send>,
+        every: Duration,
+        next: Duration,
+        hinted: bool,
+    },
+    Nothing {
+        to: Box<dyn Write + Send>,
+    },
 }
 
 impl Progress {
     /// Progress on stderr. [`Kind::Terminal`] shows nothing where stderr is no terminal.
     pub fn new(kind: Kind) -> Progress {
         // 5 a second is the limit of the draw target's own, which allows bursts; ours does not.
-        Progress::on(kind, ProgressDrawTarget::stderr_with_hz(5), Box::new(io::stderr()))
+        let target = ProgressDrawTarget::stderr_with_hz(5);
+        Progress::on(kind, target, Box::new(io::stderr()), stderr_is_ours)
     }
 
-    fn on(kind: Kind, target: ProgressDrawTarget, to: Box<dyn Write + Send>) -> Progress {
+    fn on(
+        kind: Kind,
+        target: ProgressDrawTarget,
+        to: Box<dyn Write + Send>,
+        foreground: fn() -> bool,
+    ) -> Progress {
         let shown = match kind {
             Kind::Terminal => {
                 let bar = ProgressBar::with_draw_target(None, target);
@@ -121,9 +146,17 @@ impl Progress {
                 if let Ok(style) = ProgressStyle::with_template("{wide_msg}") {
                     bar.set_style(style);
                 }
-                Shown::Bar { bar, drawn: None }
+                Shown::Bar {
+                    bar,
+                    drawn: None,
+                    text: String::new(),
+                    news: Default::default(),
+                    foreground,
+                }
             }
-            Kind::Lines { every } => Shown::Lines { to, every, next: every },
+            Kind::Lines { every } => {
+                Shown::Lines { to, every, next: FIRST_LINE.min(every), hinted: false }
+            }
             Kind::Quiet => Shown::Nothing { to },
         };
         Progress { shown }
@@ -132,11 +165,19 @@ impl Progress {
     /// Tells where the run stands. Cheap enough to be called several times a second.
     pub fn update(&mut self, status: &Status) {
         match &mut self.shown {
-            Shown::Bar { bar, drawn } => {
+            Shown::Bar { bar, drawn, text, news, foreground } => {
                 let now = Instant::now();
-                if drawn.is_none_or(|last| now.duration_since(last) >= REDRAW) {
-                    *drawn = Some(now);
-                    bar.set_message(status.to_string());
+                // Whoever pressed Ctrl-C wants to see at once that it was heard.
+                let is_news = news.0 != status.phase || news.1 != status.note;
+                if !is_news && drawn.is_some_and(|last| now.duration_since(last) < REDRAW) {
+                    return;
+                }
+                *drawn = Some(now);
+                *news = (status.phase.clone(), status.note.clone());
+                let new = status.to_string();
+                if *text != new && foreground() {
+                    bar.set_message(new.clone());
+                    *text = new;
                 }
             }
             Shown::Lines { next, .. } if status.elapsed < *next => {}
@@ -152,9 +193,13 @@ impl Progress {
                 *drawn = None;
                 self.update(status);
             }
-            Shown::Lines { to, every, next } => {
+            Shown::Lines { to, every, next, hinted } => {
                 *next = status.elapsed + *every;
-                write_line(to, &status.to_string());
+                let mut line = status.to_string();
+                if !std::mem::replace(hinted, true) {
+                    line = format!("{line}  {HINT}");
+                }
+                write_line(to, &line);
             }
             Shown::Nothing { .. } => {}
         }
@@ -173,7 +218,10 @@ impl Progress {
 
     /// Takes the status line away and leaves the cursor at the beginning of an empty line.
     pub fn finish(&mut self) {
-        if let Shown::Bar { bar, .. } = &self.shown {
+        if let Shown::Bar { bar, foreground, .. } = &self.shown {
+            if !foreground() {
+                bar.set_draw_target(ProgressDrawTarget::hidden());
+            }
             bar.finish_and_clear();
         }
     }
@@ -186,6 +234,16 @@ impl fmt::Debug for Progress {
             Shown::Lines { .. } => "Progress(lines)",
             Shown::Nothing { .. } => "Progress(nothing)",
         })
+    }
+}
+
+/// Whether the terminal that stderr is, if it is one, is for us to write to: not while our process
+/// group is in the background.
+fn stderr_is_ours() -> bool {
+    match nix::unistd::tcgetpgrp(io::stderr()) {
+        Ok(group) => group == nix::unistd::getpgrp(),
+        // No terminal, or not the one that controls us: nobody else has jobs on it.
+        Err(_) => true,
     }
 }
 

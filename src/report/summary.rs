@@ -13,8 +13,12 @@ use super::layout::{Page, printable};
 use crate::arch::Arch;
 use crate::recording::{Books, CodeAddress, Cost, Mode};
 
-/// The column that the values stand in.
-const COLUMN: usize = 12;
+/// The column that the values stand in: two beyond the longest label, `capabilities`.
+const COLUMN: usize = 14;
+/// How many lines the command line may take; the recording has it in full.
+const COMMAND_LINES: usize = 2;
+/// The shortest run whose share of a core means anything: before, it is that of the start alone.
+const SHARE_FROM_MS: u64 = 1_000;
 /// How many syscalls are listed one per line before the rest is only counted.
 const LISTED: usize = 20;
 
@@ -59,8 +63,17 @@ pub struct Summary {
     pub books_balance: bool,
     /// What a reader must know to read this run rightly.
     pub warnings: Vec<String>,
-    /// The commands to run next, as one would type them.
-    pub next: Vec<String>,
+    /// What to do next, in order.
+    pub next: Vec<Step>,
+}
+
+/// Something to do next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// What to do.
+    pub what: String,
+    /// Lines for it that can be copied as they are: a command, or YAML.
+    pub copy: Vec<String>,
 }
 
 /// How many syscalls there were.
@@ -83,17 +96,21 @@ pub struct ArchCounts {
     pub distinct: u64,
     /// Calls.
     pub calls: u64,
+    /// What was called, in order of number; `#` and the number for one without a name.
+    pub names: Vec<String>,
 }
 
 /// What is new in this run, and what is missing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Compared {
-    /// How many earlier runs the recording has.
-    pub earlier_runs: u64,
+    /// With what: `2 earlier runs`.
+    pub with: String,
     /// What none of them showed.
     pub new: Vec<NewSyscall>,
     /// What one of them showed and this one did not.
     pub not_seen: Vec<KnownSyscall>,
+    /// Whether this run was watched all the time. If not, `not_seen` may have been called unseen.
+    pub watched_fully: bool,
 }
 
 /// A syscall that was seen for the first time, and where.
@@ -171,7 +188,8 @@ impl CostSummary {
 }
 
 impl Summary {
-    /// The summary for people: the verdict first, 80 columns.
+    /// The summary for people: the verdict first, then what stands out, 80 columns but for what is
+    /// to be copied.
     pub fn to_text(&self, style: Style) -> String {
         let mut page = Page::new(style);
         page.line(&self.verdict(style));
@@ -179,12 +197,10 @@ impl Summary {
             page.hanging(2, 4, &format!("- {}", printable(reason)));
         }
         page.gap();
+        self.findings(&mut page);
         self.run(&mut page);
         self.seen(&mut page);
         self.proof(&mut page);
-        for warning in &self.warnings {
-            page.field("warning", COLUMN, &printable(warning));
-        }
         for file in &self.files {
             let text = format!("{} ({})", printable(&file.path), human::bytes(file.bytes));
             page.field(&file.what, COLUMN, &text);
@@ -192,9 +208,7 @@ impl Summary {
         if self.exit_code != 0 {
             page.field("exit code", COLUMN, &self.exit_code.to_string());
         }
-        for (n, command) in self.next.iter().enumerate() {
-            page.field(if n == 0 { "next" } else { "" }, COLUMN, &printable(command));
-        }
+        self.steps(&mut page);
         page.finish()
     }
 
@@ -218,14 +232,53 @@ impl Summary {
         format!("{}: {verdict}, {text}", printable(&self.name))
     }
 
+    fn steps(&self, page: &mut Page) {
+        if self.next.is_empty() {
+            return;
+        }
+        page.gap();
+        page.heading("Next");
+        for (n, step) in self.next.iter().enumerate() {
+            page.hanging(2, 5, &format!("{}. {}", n + 1, printable(&step.what)));
+            for line in &step.copy {
+                // As it is, however long: a command that is broken cannot be copied.
+                page.line(&format!("     {}", printable(line)));
+            }
+        }
+    }
+
+    /// What must not be overlooked.
+    fn findings(&self, page: &mut Page) {
+        for counts in self.foreign() {
+            page.alert(&counts.arch.to_string(), COLUMN, &counts.to_finding());
+        }
+        if !self.unnamed.is_empty() {
+            let numbers: Vec<String> = self.unnamed.iter().map(Unnamed::to_text).collect();
+            let text =
+                format!("no table knows, and so no profile can name: {}", numbers.join(", "));
+            page.alert("unnamed", COLUMN, &text);
+        }
+        for warning in &self.warnings {
+            if !self.unnamed.iter().any(|unnamed| unnamed.is_told_by(warning)) {
+                page.alert("warning", COLUMN, &printable(warning));
+            }
+        }
+    }
+
+    /// The architectures that are not the machine's.
+    fn foreign(&self) -> impl Iterator<Item = &ArchCounts> {
+        self.syscalls.per_arch.iter().filter(|counts| counts.arch != crate::arch::native::ARCH)
+    }
+
     fn run(&self, page: &mut Page) {
         if !self.command.is_empty() {
             let command: Vec<String> = self.command.iter().map(|arg| quoted(arg)).collect();
-            page.field("command", COLUMN, &command.join(" "));
+            page.field_cut("command", COLUMN, &command.join(" "), COMMAND_LINES);
         }
         if !self.attached.is_empty() {
             let pids: Vec<String> = self.attached.iter().map(ToString::to_string).collect();
-            page.field("attached", COLUMN, &pids.join(", "));
+            let text = format!("{}; what it did before was not seen", pids.join(", "));
+            page.alert("attached", COLUMN, &text);
         }
         page.field("ended", COLUMN, &printable(&self.ended));
         let Mode::Full = self.mode;
@@ -236,48 +289,67 @@ impl Summary {
         );
         if self.unwatched_ms > 0 {
             let _ = write!(watched, " but for {} unwatched", human::ms(self.unwatched_ms));
+            page.alert("watched", COLUMN, &watched);
+        } else {
+            page.field("watched", COLUMN, &watched);
         }
-        page.field("watched", COLUMN, &watched);
     }
 
     fn seen(&self, page: &mut Page) {
-        let Counts { distinct, calls, per_arch } = &self.syscalls;
+        let Counts { distinct, calls, .. } = &self.syscalls;
         let calls = human::counted(*calls, "call", "calls");
         let mut text = format!("{} distinct, {calls}", human::count(*distinct));
-        if per_arch.len() > 1 {
-            let parts: Vec<String> = per_arch.iter().map(ArchCounts::to_text).collect();
-            let _ = write!(text, " ({})", parts.join("; "));
+        let foreign: Vec<String> = self.foreign().map(ArchCounts::to_text).collect();
+        if !foreign.is_empty() {
+            let _ = write!(text, ", of which {}", foreign.join("; "));
         }
         page.field("syscalls", COLUMN, &text);
         if let Some(compared) = &self.compared {
             compared.write(page);
         }
-        if !self.unnamed.is_empty() {
-            let numbers: Vec<String> = self.unnamed.iter().map(Unnamed::to_text).collect();
-            let text = format!("numbers that no table knows: {}", numbers.join(", "));
-            page.field("unnamed", COLUMN, &text);
-        }
     }
 
     fn proof(&self, page: &mut Page) {
         let CostSummary { stops, stopped_ns, longest_ns, percent_of_a_core } = self.cost;
-        let text = format!(
-            "{}, {} in all, the longest {}; {percent_of_a_core:.2} % of one core",
+        let mut text = format!(
+            "{}, {} in all, longest {}",
             human::counted(stops, "stop", "stops"),
             human::ns(stopped_ns),
             human::ns(longest_ns),
         );
+        if self.duration_ms >= SHARE_FROM_MS {
+            let _ = write!(text, "; {percent_of_a_core:.2} % of a core");
+        }
         page.field("cost", COLUMN, &text);
-        let balance =
-            if self.books_balance { "the books balance" } else { "THE BOOKS DO NOT BALANCE" };
-        page.field("lost", COLUMN, &format!("{}; {balance}", human::count(self.books.lost)));
+        let lost = human::count(self.books.lost);
+        if self.books_balance && self.books.lost == 0 {
+            page.field("lost", COLUMN, &format!("{lost}; the books balance"));
+        } else {
+            let balance =
+                if self.books_balance { "the books balance" } else { "THE BOOKS DO NOT BALANCE" };
+            page.alert("lost", COLUMN, &format!("{lost}; {balance}"));
+        }
     }
 }
 
 impl ArchCounts {
     fn to_text(&self) -> String {
         let calls = human::counted(self.calls, "call", "calls");
-        format!("{}: {} in {calls}", self.arch, human::count(self.distinct))
+        format!("{} {} in {calls}", human::count(self.distinct), self.arch)
+    }
+
+    fn to_finding(&self) -> String {
+        let names: Vec<String> =
+            self.names.iter().take(LISTED).map(|name| printable(name)).collect();
+        let mut text = format!(
+            "{} of another architecture: {}",
+            human::counted(self.distinct, "syscall", "syscalls"),
+            names.join(", ")
+        );
+        if let Some(more) = self.names.len().checked_sub(LISTED).filter(|more| *more > 0) {
+            let _ = write!(text, " and {more} more");
+        }
+        text
     }
 }
 
@@ -285,16 +357,21 @@ impl Unnamed {
     fn to_text(&self) -> String {
         format!("{} #{} ({}x)", self.arch, self.number, human::count(self.count))
     }
+
+    /// Whether a warning of the run's says no more than this does.
+    fn is_told_by(&self, warning: &str) -> bool {
+        warning.starts_with(&format!("{} syscall number {} is in no table", self.arch, self.number))
+    }
 }
 
 impl Compared {
     fn write(&self, page: &mut Page) {
-        let runs = human::counted(self.earlier_runs, "earlier run", "earlier runs");
+        let with = printable(&self.with);
         if self.new.is_empty() {
-            page.field("new", COLUMN, &format!("none, compared with {runs}"));
+            page.field("new", COLUMN, &format!("none, compared with {with}"));
         } else {
             let n = human::count(self.new.len() as u64);
-            page.field("new", COLUMN, &format!("{n}, compared with {runs}:"));
+            page.alert("new", COLUMN, &format!("{n}, compared with {with}:"));
             for new in self.new.iter().take(LISTED) {
                 page.hanging(COLUMN, COLUMN + 2, &new.to_text());
             }
@@ -304,7 +381,9 @@ impl Compared {
         }
         if !self.not_seen.is_empty() {
             let names: Vec<String> = self.not_seen.iter().map(|s| named(s.arch, &s.name)).collect();
-            page.field("not seen", COLUMN, &format!("this time: {}", names.join(", ")));
+            let when =
+                if self.watched_fully { "this time" } else { "this time, perhaps while unwatched" };
+            page.field("not seen", COLUMN, &format!("{when}: {}", names.join(", ")));
         }
     }
 }
@@ -312,11 +391,18 @@ impl Compared {
 impl NewSyscall {
     fn to_text(&self) -> String {
         let mut text = format!("{} at {}", named(self.arch, &self.name), human::ms(self.at_ms));
-        if let Some(exe) = &self.exe {
-            let _ = write!(text, " by {}", printable(exe));
-        }
-        if let Some(CodeAddress { module, offset }) = &self.caller {
-            let _ = write!(text, " from {}+{offset:#x}", printable(module));
+        match (&self.exe, &self.caller) {
+            (Some(exe), Some(CodeAddress { module, offset })) if exe == module => {
+                let _ = write!(text, " by {}+{offset:#x}", printable(exe));
+            }
+            (exe, caller) => {
+                if let Some(exe) = exe {
+                    let _ = write!(text, " by {}", printable(exe));
+                }
+                if let Some(CodeAddress { module, offset }) = caller {
+                    let _ = write!(text, " from {}+{offset:#x}", printable(module));
+                }
+            }
         }
         text
     }
@@ -332,7 +418,7 @@ fn named(arch: Arch, name: &str) -> String {
 }
 
 /// An argument as a shell would need it.
-fn quoted(arg: &str) -> String {
+pub fn quoted(arg: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_=+,./:@%^".contains(c);
     if !arg.is_empty() && arg.chars().all(plain) {
         arg.to_owned()

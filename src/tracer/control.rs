@@ -127,7 +127,7 @@ pub fn run(
     let live = Arc::new(Live::default());
     let mailbox = Mailbox::default();
     let bell = Bell::install()?;
-    let mut tracer = Tracer::new(session, run, Arc::clone(&live), files);
+    let mut tracer = Tracer::new(session, run, Arc::clone(&live), ignored, files);
     // The first checkpoint is there before the program's first instruction.
     observer.checkpoint(tracer.snapshot());
     let started = Instant::now();
@@ -137,7 +137,6 @@ pub fn run(
             live: &live,
             port,
             bell,
-            ignored,
             started,
             checkpoint_every: session.checkpoint_every,
             time_over: session.stop.after.map(|after| started + after),
@@ -172,7 +171,6 @@ struct Control<'a> {
     live: &'a Live,
     port: &'a SignalPort,
     bell: Bell,
-    ignored: SignalSet,
     started: Instant,
     checkpoint_every: Duration,
     time_over: Option<Instant>,
@@ -189,13 +187,8 @@ impl Control<'_> {
                 .flatten()
                 .map(|at| at.saturating_duration_since(now))
                 .fold(LONGEST_WAIT, Duration::min);
-            let mut letters: Vec<Letter> = self
-                .port
-                .next(until)
-                .filter(|r| self.counts(*r))
-                .map(Letter::Signal)
-                .into_iter()
-                .collect();
+            let mut letters: Vec<Letter> =
+                self.port.next(until).map(Letter::Signal).into_iter().collect();
             let now = Instant::now();
             if self.time_over.is_some_and(|at| now >= at) {
                 self.time_over = None;
@@ -216,17 +209,6 @@ impl Control<'_> {
                 }
             }
             observer.tick(self.live, self.started.elapsed());
-        }
-    }
-
-    /// What our parent has us ignore stays ignored: SIGHUP under `nohup`; SIGINT from the terminal
-    /// for a job that a shell without job control put into the background. A SIGINT that somebody
-    /// sends to us by `kill` is meant for us.
-    fn counts(&self, request: Request) -> bool {
-        let ignored = self.ignored.contains(request.signal);
-        match request.signal {
-            libc::SIGINT => !(ignored && request.origin.is_kernel()),
-            _ => !ignored,
         }
     }
 }

@@ -19,10 +19,10 @@ use super::tree::{Thread, Tree};
 use super::untraced::Stripped;
 use crate::proc::{ThreadStatus, tree as proc_tree};
 use crate::ptrace::{
-    Event, Options, PtraceError, Stopped, Tid, WaitError, interrupt, seize, spawn, wait,
+    Event, Options, PtraceError, Request, Stopped, Tid, WaitError, interrupt, seize, spawn, wait,
 };
 use crate::recording::{Books, EndCause, Moment, Occasion, Phase, Run};
-use crate::syscall::Errno;
+use crate::syscall::{Errno, SignalSet};
 
 /// Why a run could not begin, or could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +93,8 @@ pub(super) struct Tracer {
     /// What such a call's child, still to show up, must find put back.
     pub(super) restore_at_birth: HashMap<Tid, Stripped>,
     pub(super) not_started: Option<Errno>,
+    /// What our parent has us ignore.
+    ignored: SignalSet,
     pass_signals: bool,
     pub(super) gate: Option<crate::ptrace::Launched>,
 }
@@ -102,6 +104,7 @@ impl Tracer {
         session: &Session,
         run: Run,
         live: Arc<Live>,
+        ignored: SignalSet,
         files: Sender<MappedFile>,
     ) -> Tracer {
         let now = Instant::now();
@@ -129,6 +132,7 @@ impl Tracer {
             stripped_calls: 0,
             restore_at_birth: HashMap::new(),
             not_started: None,
+            ignored,
             pass_signals: session.pass_signals,
             gate: None,
         }
@@ -195,9 +199,9 @@ impl Tracer {
             Letter::Signal(request) => {
                 let is_request =
                     matches!(request.signal, libc::SIGINT | libc::SIGTERM | libc::SIGHUP);
-                if is_request {
+                if is_request && !self.is_ignored(request) {
                     self.request_stop(Cause::Signal(request), now);
-                } else if self.pass_signals {
+                } else if !is_request && self.pass_signals {
                     self.signal_program(request.signal);
                 }
             }
@@ -207,6 +211,21 @@ impl Tracer {
         }
         let deadlines = [self.plan.deadline(), self.breather.deadline()];
         (deadlines.into_iter().flatten().min(), checkpoint)
+    }
+
+    /// What our parent has us ignore stays ignored: SIGHUP under `nohup`, SIGINT from the terminal
+    /// for a job that a shell without job control has put into the background. But a SIGINT that
+    /// somebody sends to us is meant for us; and a program that catches the terminal's SIGINT will
+    /// end, whatever it was told to ignore.
+    fn is_ignored(&self, request: Request) -> bool {
+        if !self.ignored.contains(request.signal) {
+            return false;
+        }
+        let caught = || {
+            let status = self.tree.oldest().and_then(|pid| ThreadStatus::read(pid).ok());
+            status.is_some_and(|s| s.sig_cgt.contains(request.signal))
+        };
+        request.signal != libc::SIGINT || (request.origin.is_kernel() && !caught())
     }
 
     fn request_stop(&mut self, cause: Cause, now: Instant) {
@@ -295,7 +314,12 @@ impl Tracer {
     /// Lets a stopped thread go on, with a signal or 0: to its next syscall stop, free, or for good.
     pub(super) fn go_on(&mut self, stopped: Stopped, signal: i32) {
         let tid = stopped.tid();
-        let result = if self.letting_go {
+        // What was taken out of an open call can be put back at its exit-stop only.
+        let owes = |thread: &Thread| thread.call.is_some_and(|call| call.stripped.is_some());
+        let owes = self.stripped_calls > 0 && self.tree.thread(tid).is_some_and(owes);
+        let result = if owes {
+            stopped.resume_to_syscall(signal)
+        } else if self.letting_go {
             let result = stopped.detach(signal);
             let now_ms = self.now_ms();
             if result.is_ok()

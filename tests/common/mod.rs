@@ -9,6 +9,7 @@ pub mod kernel;
 pub mod process;
 pub mod scratch;
 pub mod strace;
+pub mod terminal;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

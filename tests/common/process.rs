@@ -4,6 +4,7 @@ use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill, killpg};
@@ -37,6 +38,12 @@ impl Guarded {
         !self.ended
     }
 
+    /// As a terminal does at Ctrl-C.
+    pub fn signal_group(&mut self, signal: Signal) {
+        assert!(self.is_running(), "there is nobody left to send {signal} to");
+        killpg(self.pid(), signal).unwrap();
+    }
+
     pub fn signal(&mut self, signal: Signal) {
         assert!(self.is_running(), "there is nobody left to send {signal} to");
         kill(self.pid(), signal).unwrap();
@@ -68,9 +75,19 @@ pub fn shell_status(status: ExitStatus) -> i32 {
     status.code().unwrap_or_else(|| 128 + status.signal().unwrap())
 }
 
-/// A port of the loopback interface on which nobody listens.
+/// A port of the loopback interface on which nobody listens, and that the kernel does not give out
+/// by itself: a client that tries again and again to reach a port of that kind while nobody listens
+/// there is at last connected to itself, and the port is taken.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let range = 10_000..30_000_u32;
+    let start = std::process::id().wrapping_mul(61);
+    range
+        .clone()
+        .map(|_| range.start + (start + NEXT.fetch_add(1, Relaxed)) % range.len() as u32)
+        .map(|port| u16::try_from(port).unwrap())
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .unwrap()
 }
 
 /// The body that a `POST` of JSON is answered with; `None` while nobody answers.

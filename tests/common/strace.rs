@@ -36,7 +36,7 @@ pub fn parse(text: &str) -> BTreeSet<String> {
         }
         current = modes.entry(pid).or_insert(current);
         if let Some(name) = call(event) {
-            names.insert(format!("{current}{}", spelling(name, current)));
+            names.insert(spelling(name, current));
         }
     }
     names
@@ -64,21 +64,28 @@ fn call(event: &str) -> Option<&str> {
     (!name.is_empty() && name.chars().all(is_name)).then_some(name)
 }
 
-/// Numbers as the recording writes them, and the kernel's names for what strace 6.1 calls otherwise.
+/// A name as the recording has it: with the prefix of its table, numbers in decimal, and the
+/// kernel's names for what strace calls otherwise.
 fn spelling(name: &str, mode: &str) -> String {
     if let Some(hex) = name.strip_prefix("syscall_0x") {
-        // strace prints 32 bits' worth of numbers that are negative as unsigned ones.
-        let number = u64::from_str_radix(hex, 16).unwrap();
-        return format!("#{}", number as u32 as i32);
+        // The kernel takes the low half alone. Negative numbers have the bit of x32 by chance.
+        let number = u64::from_str_radix(hex, 16).unwrap() as u32 as i32;
+        return match mode {
+            "x32:" if number < 0 => format!("#{number}"),
+            "x32:" => format!("x32:#{}", number & !X32_BIT),
+            _ => format!("{mode}#{number}"),
+        };
     }
-    match (mode, name) {
+    let name = match (mode, name) {
         ("i386:", "old_mmap") => "mmap",
         ("i386:", "old_select") => "select",
         ("i386:", "old_getrlimit") => "getrlimit",
         _ => name,
-    }
-    .to_owned()
+    };
+    format!("{mode}{name}")
 }
+
+const X32_BIT: i32 = 0x4000_0000;
 
 #[test]
 fn lines_of_strace() {

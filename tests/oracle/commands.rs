@@ -4,6 +4,8 @@ use super::table::{Case, direct, script};
 
 const THREADS: &str = "threads meet on futexes, or do not, as they are scheduled";
 
+const STOPS: &str = "a signal meets a child in the call that is then restarted, or before it";
+
 /// A small tree of files with fixed times.
 const TREE: &str = "mkdir -p tree/a/b tree/c; seq 1 500 > tree/a/numbers; echo hello > tree/a/b/hello; \
     ln -s hello tree/a/b/link; echo x > tree/c/x; chmod 640 tree/c/x; \
@@ -24,7 +26,9 @@ pub fn coreutils() -> Vec<Case> {
         direct("stat", TREE, &["stat", "-L", "-c", "%n %s %a %U %y", "tree/a/b/link", "tree/c/x"]),
         direct("tail-f", TREE, &["timeout", "0.3", "tail", "-n", "2", "-f", "tree/a/numbers"])
             .ends_with(124),
-        direct("timeout-kill", "", &["timeout", "-s", "KILL", "0.2", "sleep", "10"]).ends_with(137),
+        script("timeout-kill", "", "exec timeout -s KILL 0.2 sleep 10\n")
+            .ends_with(137)
+            .same_run("SIGCHLD reaches it before it kills itself, or does not"),
         script(
             "moves",
             TREE,
@@ -53,26 +57,21 @@ pub fn shells() -> Vec<Case> {
                 "seq 1 1000 | grep 7 | while read n; do echo $((n * 2)); done | tail -3",
             ],
         ),
-        direct(
+        // Job control wants a terminal, which script(1) gives.
+        script(
             "bash-jobs",
             "",
-            &[
-                "bash",
-                "-m",
-                "-c",
-                "sleep 0.2 & jobs; fg; sleep 0.1 & kill %1; wait; jobs; echo end",
-            ],
-        ),
-        direct(
+            "exec script -qec \"bash -m -c \\\n\
+             'exec 2>/dev/null; sleep 0.2 & jobs; fg; sleep 5 & kill %1; wait \\$!; echo \\$?'\" /dev/null\n",
+        )
+        .same_run(STOPS),
+        script(
             "bash-stop-and-go",
             "",
-            &[
-                "bash",
-                "-m",
-                "-c",
-                "sleep 0.3 & kill -STOP %1; sleep 0.1; jobs; bg %1; wait; echo \"ended $?\"",
-            ],
-        ),
+            "exec script -qec \"bash -m -c \\\n\
+             'sleep 0.3 & kill -STOP %1; sleep 0.1; jobs; bg %1; wait; echo ok'\" /dev/null\n",
+        )
+        .same_run(STOPS),
         direct(
             "bash-traps",
             "",
@@ -108,7 +107,8 @@ pub fn shells() -> Vec<Case> {
             TREE,
             "tar -cf - tree | xz -T1 -6 > t.tar.xz; xz -t t.tar.xz; xz -dc t.tar.xz | tar -tvf -\n\
              tar -cJf u.tar.xz tree; mkdir out; tar -xJf u.tar.xz -C out; find out | sort\n",
-        ),
+        )
+        .same_run("xz polls where its input is not there yet"),
         script(
             "xz-threads",
             TREE,
@@ -144,7 +144,8 @@ with concurrent.futures.ThreadPoolExecutor(3) as pool:
 END
 "#;
 
-const PY_SUBPROCESS: &str = "
+const PY_SUBPROCESS: &str = r"
+exec python3 - <<'END'
 import os, signal, subprocess
 print(subprocess.run(['echo', 'one'], capture_output=True, text=True).stdout)
 print(subprocess.run('exit 7', shell=True).returncode)
@@ -156,6 +157,7 @@ pid = os.fork()
 if pid == 0:
     os._exit(4)
 print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+END
 ";
 
 const PY_SIGNALS: &str = "
@@ -228,7 +230,8 @@ sysread $b, my $got, 10; print \"$got\\n\"; system('exit 2'); print $? >> 8, \"\
 
 pub fn languages() -> Vec<Case> {
     vec![
-        direct("python-subprocess", "", &["/usr/bin/python3", "-c", PY_SUBPROCESS]),
+        script("python-subprocess", "", PY_SUBPROCESS)
+            .same_run("a child is killed before or after it reaches its own program"),
         direct("python-signals", "", &["/usr/bin/python3", "-c", PY_SIGNALS]),
         script("python-threads", "", PY_THREADS).same_run(THREADS),
         script("python-asyncio", "", PY_ASYNCIO).same_run(THREADS),
@@ -259,12 +262,18 @@ if (!isMainThread) {
     console.log(execFileSync('echo', ['child']).toString());
     console.log(await new Promise(r => new Worker('./main.js').on('message', r)));
     console.log(await new Promise(r => crypto.pbkdf2('a', 'b', 1000, 8, 'sha256', (e, k) => r(k.toString('hex')))));
-    process.once('SIGUSR2', () => console.log('usr2')); process.kill(process.pid, 'SIGUSR2');
-    const server = http.createServer((q, s) => s.end('answer')).listen(0, '127.0.0.1', () =>
-        http.get({ port: server.address().port, agent: false }, a => a.on('data', d => {
-            console.log(d.toString()); server.close();
-        })));
-    spawn('sleep', ['0.05']).on('exit', code => console.log('slept'));
+    // A handler alone does not keep node alive.
+    const alive = setInterval(() => {}, 1000);
+    await new Promise(r => { process.once('SIGUSR2', r); process.kill(process.pid, 'SIGUSR2'); });
+    clearInterval(alive);
+    console.log('usr2');
+    const server = http.createServer((q, s) => s.end('answer'));
+    await new Promise(r => server.listen(0, '127.0.0.1', r));
+    await new Promise(r => http.get({ port: server.address().port, agent: false }, a =>
+        a.on('data', d => console.log(d.toString())).on('end', r)));
+    await new Promise(r => server.close(r));
+    await new Promise(r => spawn('sleep', ['0.05']).on('exit', r));
+    console.log('slept');
 })();
 END
 exec node main.js

@@ -1,5 +1,7 @@
 //! What the table of commands is made of.
 
+use std::fmt;
+
 /// A command and how it is judged.
 pub struct Case {
     pub name: String,
@@ -12,7 +14,6 @@ pub struct Case {
     /// What the command ends with by itself.
     pub status: i32,
     pub compare: Compare,
-    pub stdout: Stdout,
 }
 
 /// What is executed.
@@ -28,21 +29,18 @@ pub enum Program {
 pub enum Compare {
     /// One run under `strace -f` has exactly the same set.
     Strace,
-    /// Two runs of the program differ by nature (the reason): the unions of at most three runs
-    /// each are the same.
-    #[allow(dead_code)]
-    Union(&'static str),
-    /// The same, but better: the kernel's own recorder hears the very same run. Needs a script,
-    /// by whose path it knows the tree.
+    /// Two runs of the program differ by nature, which is the reason: the kernel's own recorder hears
+    /// the very same run. Needs a script, by whose path it knows the tree.
     SameRun(&'static str),
 }
 
-/// Whether two runs print the same.
-#[derive(Clone, Copy)]
-pub enum Stdout {
-    Same,
-    /// They don't; why.
-    Differs(&'static str),
+impl fmt::Display for Compare {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Compare::Strace => f.write_str("as strace -f"),
+            Compare::SameRun(why) => write!(f, "as the kernel heard the same run: {why}"),
+        }
+    }
 }
 
 /// A command without a shell around it, compared with strace.
@@ -65,7 +63,6 @@ impl Case {
             client: "",
             status: 0,
             compare: Compare::Strace,
-            stdout: Stdout::Same,
         }
     }
 
@@ -80,9 +77,5 @@ impl Case {
 
     pub fn client(self, client: &'static str) -> Case {
         Case { client, ..self }
-    }
-
-    pub fn prints_otherwise(self, why: &'static str) -> Case {
-        Case { stdout: Stdout::Differs(why), ..self }
     }
 }

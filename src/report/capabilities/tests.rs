@@ -157,103 +157,55 @@ fn a_daemon_that_drops_its_rights() {
     assert!(text.lines().all(|line| line.chars().count() <= WIDTH));
     assert_snapshot!(text, @r#"
     Capabilities of node: 1 run, 301 processes
-
-    PROCESSES EXECUTABLE              UID:GID       NNP  SECCOMP    SIGTERM  SIGINT
-            1 sh, noded               0:0           no   none       default  default
+    PROCESSES EXECUTABLE                          UID:GID         NNP  SECCOMP
+            1 sh, noded                           0:0             no   none
                 permitted, effective, bounding: all (41)
                 inheritable, ambient: none
                 groups: 0, 4
-            1 noded                   999:0         no   none       default  default
+                SIGTERM and SIGINT default
+            1 noded                               999:0           no   none
                 permitted, effective: CAP_CHOWN, CAP_SETGID, CAP_SETUID,
                   CAP_NET_BIND_SERVICE
                 inheritable, ambient: none
                 bounding: all but CAP_SYS_ADMIN
                 uid: real 0, effective 999, saved 0, fs 999
-            1 noded                   999:999       no   none       caught   caught
+                SIGTERM and SIGINT default
+            1 noded                               999:999         no   none
                 permitted, effective, inheritable, ambient: none
                 bounding: all (41)
-          300 noded-worker, prepare   999:999       yes  2 filters  ignored  blocked
+                SIGTERM and SIGINT caught
+          300 noded-worker, prepare               999:999         yes  2 filters
                 permitted, effective, inheritable, bounding, ambient: none
+                SIGTERM ignored; SIGINT blocked
+
+    Changed while it ran
+      at 20 ms noded: uid 0 -> 0/999/0/999; groups 0, 4 -> none; permitted,
+        effective 41 -> 4; bounding -CAP_SYS_ADMIN
+      at 21 ms noded: uid 0/999/0/999 -> 999; gid 0 -> 999; permitted, effective 4
+        -> none; bounding +CAP_SYS_ADMIN
 
     All together
       permitted, effective, bounding: all (41)
       inheritable, ambient: none
-      users: 0, 999; groups: 0, 4, 999
-      no_new_privs: some of the time
+      users: 0, 999; groups: 0, 4, 999; no_new_privs: some of the time
 
     Shown to be used
       CAP_CHOWN
-        fchownat(owner 999) by /usr/sbin/noded, 3 times
-          [chown-other-owner: capabilities(7), CAP_CHOWN; fs/attr.c:chown_ok]
+        fchownat(owner 999) by /usr/sbin/noded, 3 times [chown-other-owner]
       CAP_SETUID
-        setresuid(999) by /usr/sbin/noded, 1 time
-          [set-user: capabilities(7), CAP_SETUID; kernel/sys.c:__sys_setuid,
-          __sys_setreuid, __sys_setresuid, __sys_setfsuid]
+        setresuid(999) by /usr/sbin/noded, 1 time [set-user]
       CAP_NET_BIND_SERVICE
-        bind(port 443) by /usr/sbin/noded, 1 time
-          [bind-privileged-port: capabilities(7), CAP_NET_BIND_SERVICE;
-          include/net/ip.h:inet_port_requires_bind_service]
-        bind(port 80) by /usr/sbin/noded, 1 time
-          [bind-privileged-port: capabilities(7), CAP_NET_BIND_SERVICE;
-          include/net/ip.h:inet_port_requires_bind_service]
+        bind(port 443) by /usr/sbin/noded, 1 time [bind-privileged-port]
+        bind(port 80) by /usr/sbin/noded, 1 time [bind-privileged-port]
 
-    Held, not shown to be used
-      CAP_SETGID, CAP_SYS_MODULE, CAP_SYS_CHROOT, CAP_SYS_PACCT, CAP_SYS_BOOT,
-      CAP_MKNOD, CAP_WAKE_ALARM
-      and these, of which some or every use cannot be seen:
-      CAP_DAC_OVERRIDE: the owner and mode of the files that were opened are not
-        in the arguments
-      CAP_DAC_READ_SEARCH: the owner and mode of the files that were opened are
-        not in the arguments
-      CAP_FOWNER: the owner of the file that a call changes is not in the
-        arguments
-      CAP_FSETID: it keeps set-id bits that a change of the file would clear, and
-        no call fails for it
-      CAP_KILL: the user id of the process that a signal goes to is not in the
-        arguments
-      CAP_SETPCAP: the sets that capset(2) gives lie in memory
-      CAP_LINUX_IMMUTABLE: the flags that FS_IOC_SETFLAGS sets lie in memory
-      CAP_NET_BROADCAST: the kernel never asks for it
-      CAP_NET_ADMIN: netlink messages and the values of socket options
-        (SO_PRIORITY) lie in memory
-      CAP_NET_RAW: SO_BINDTODEVICE needs it only before Linux 5.7, or for a socket
-        bound already
-      CAP_IPC_LOCK: how much memory is locked already, and RLIMIT_MEMLOCK, are not
-        in the arguments
-      CAP_IPC_OWNER: the owner of the IPC object is not in the arguments
-      CAP_SYS_RAWIO: what was opened as /dev/mem or a block device is not in the
-        arguments
-      CAP_SYS_PTRACE: whose process ptrace(2), process_vm_readv(2), kcmp(2) or
-        /proc looks at is not in the arguments
-      CAP_SYS_ADMIN: most of its uses are device controls, extended attributes and
-        files of /proc and /sys, which the arguments do not tell
-      CAP_SYS_NICE: sched_setattr(2) and sched_setparam(2) have their values in
-        memory, and whose thread is changed is not in the arguments
-      CAP_SYS_RESOURCE: the hard limit before setrlimit(2) or prlimit64(2), and
-        what a quota would have refused, are not in the arguments
-      CAP_SYS_TIME: whether adjtimex(2) and clock_adjtime(2) set anything lies in
-        memory
-      CAP_SYS_TTY_CONFIG: whether a terminal is the caller's own is not in the
-        arguments
-      CAP_LEASE: the owner of the file that F_SETLEASE is for is not in the
-        arguments
-      CAP_AUDIT_WRITE: netlink messages lie in memory
-      CAP_AUDIT_CONTROL: netlink messages lie in memory
-      CAP_SETFCAP: the name of the extended attribute and the id maps that are
-        written lie in memory
-      CAP_MAC_OVERRIDE: a security module asks for it, by labels that are not in
-        the arguments
-      CAP_MAC_ADMIN: a security module asks for it, by what is written to its
-        files
-      CAP_SYSLOG: what was opened as /proc/kmsg, and addresses shown in /proc, are
-        not in the arguments
-      CAP_BLOCK_SUSPEND: EPOLLWAKEUP lies in memory, and without the capability
-        the kernel only ignores it
-      CAP_AUDIT_READ: the netlink groups that are joined lie in memory
-      CAP_PERFMON: what is measured lies in memory, and so does the type of a BPF
-        program
-      CAP_BPF: the type of a BPF program lies in memory
-      CAP_CHECKPOINT_RESTORE: clone3(2)'s set_tid lies in memory
+    Held, not shown to be used: 38 (without their CAP_)
+      DAC_OVERRIDE*, DAC_READ_SEARCH*, FOWNER*, FSETID*, KILL*, SETGID, SETPCAP*,
+      LINUX_IMMUTABLE*, NET_BROADCAST*, NET_ADMIN*, NET_RAW*, IPC_LOCK*, IPC_OWNER*,
+      SYS_MODULE, SYS_RAWIO*, SYS_CHROOT, SYS_PTRACE*, SYS_PACCT, SYS_ADMIN*,
+      SYS_BOOT, SYS_NICE*, SYS_RESOURCE*, SYS_TIME*, SYS_TTY_CONFIG*, MKNOD, LEASE*,
+      AUDIT_WRITE*, AUDIT_CONTROL*, SETFCAP*, MAC_OVERRIDE*, MAC_ADMIN*, SYSLOG*,
+      WAKE_ALARM, BLOCK_SUSPEND*, AUDIT_READ*, PERFMON*, BPF*, CHECKPOINT_RESTORE*
+      * may be in use all the same: not every use shows in arguments (file: why)
 
     Suggestion: nothing but what was shown to be used
       securityContext:
@@ -277,29 +229,20 @@ fn a_program_that_holds_nothing() {
     1 run is incomplete: what is not shown may have been missed.
     1.50 s went unwatched.
     12 more processes are not listed in the recording.
-
-    PROCESSES EXECUTABLE              UID:GID       NNP  SECCOMP    SIGTERM  SIGINT
-            1 node\u{1b}[31m          1000:1000     no   none       default  default
+    PROCESSES EXECUTABLE                          UID:GID         NNP  SECCOMP
+            1 node\u{1b}[31m                      1000:1000       no   none
                 permitted, effective, inheritable, ambient: none
                 bounding: all (41)
+                SIGTERM and SIGINT default
 
-    All together
-      permitted, effective, inheritable, ambient: none
-      bounding: all (41)
-      users: 1000; groups: 1000
-      no_new_privs: never
+    Shown to be used: none
 
-    Shown to be used
-      none
-
-    Held, not shown to be used
-      none
+    Held, not shown to be used: none
 
     Suggestion: nothing but what was shown to be used
       securityContext:
         capabilities:
           drop: ["ALL"]
-          add: []
     "#);
 }
 
@@ -479,6 +422,35 @@ fn held_is_never_called_needed() {
     let said = report.to_json().unwrap() + &report.to_text(Style::PLAIN);
     assert!(!said.contains("required") && !said.contains("CAP_CHOWN is needed"));
     assert!(report.held_only.iter().all(|held| held.verdict == HELD_ONLY));
+}
+
+#[test]
+fn a_process_with_other_signals_is_still_one_process() {
+    let before = a_state(NONE, 7);
+    let after = CredentialState { signals_caught: TERM_AND_INT, ..before.clone() };
+    let text = |states: Vec<(u64, CredentialState)>| {
+        let process = a_process(7, &[(0, "/bin/x")], states);
+        let run = a_run(vec![process], Vec::new());
+        CapabilityReport::new(&recording(vec![run])).to_text(Style::PLAIN)
+    };
+    let then = text(vec![(1, before.clone()), (2, after.clone())]);
+    assert_eq!(then.matches("7:7").count(), 1, "{then}");
+    assert!(then.contains("SIGTERM and SIGINT default, then caught\n"), "{then}");
+    assert!(!then.contains("Changed") && !then.contains("All together"), "{then}");
+    let turns = text(vec![(1, before.clone()), (2, after), (3, before)]);
+    assert!(turns.contains("SIGTERM and SIGINT by turns caught and default\n"), "{turns}");
+}
+
+#[test]
+fn changes_that_are_alike_are_told_once() {
+    let root = a_state(ALL, 0);
+    let dropped = CredentialState { no_new_privs: true, ..a_state(NONE, 9) };
+    let states = vec![(1, root), (2, dropped)];
+    let processes = (1..=30).map(|pid| a_process(pid, &[(0, "/bin/x")], states.clone())).collect();
+    let report = CapabilityReport::new(&recording(vec![a_run(processes, Vec::new())]));
+    let text = report.to_text(Style::PLAIN);
+    assert!(text.contains("  at 2 ms x (30 processes): uid 0 -> 9; gid 0 -> 9;"), "{text}");
+    assert_eq!(text.matches("no_new_privs set").count(), 1, "{text}");
 }
 
 #[test]

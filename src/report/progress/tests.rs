@@ -84,7 +84,7 @@ impl TermLike for Sink {
 
 fn progress(kind: Kind, sink: &Sink) -> Progress {
     let target = ProgressDrawTarget::term_like(Box::new(sink.clone()));
-    Progress::on(kind, target, Box::new(sink.clone()))
+    Progress::on(kind, target, Box::new(sink.clone()), || true)
 }
 
 #[test]
@@ -118,8 +118,8 @@ fn a_line_from_time_to_time_and_at_once_when_asked() {
         }
         when.extend(sink.take().lines().map(|line| line.split(' ').next().unwrap().to_owned()));
     }
-    // Asked for at 12.5 s, from when the ten seconds count anew.
-    assert_eq!(when, ["10s", "12s", "22s", "32s"]);
+    // The first after a second; asked for at 12.5 s, from when the ten seconds count anew.
+    assert_eq!(when, ["1s", "11s", "12s", "22s", "32s"]);
     progress.say("a warning");
     progress.finish();
     assert_eq!(sink.take(), "a warning\n");
@@ -158,6 +158,29 @@ fn a_terminal_has_one_line_no_wider_than_itself() {
         last.ends_with("<clear>") || last.trim_end_matches(' ').ends_with("<clear>"),
         "{last:?}"
     );
+}
+
+#[test]
+fn in_the_background_nothing_is_drawn() {
+    let sink = Sink::default();
+    let target = ProgressDrawTarget::term_like(Box::new(sink.clone()));
+    let mut progress = Progress::on(Kind::Terminal, target, Box::new(sink.clone()), || false);
+    progress.show(&status(750));
+    progress.update(&status(751));
+    progress.finish();
+    assert_eq!(sink.take(), "");
+}
+
+#[test]
+fn the_first_line_says_how_to_end() {
+    let sink = Sink::default();
+    let mut progress = progress(Kind::Lines { every: Duration::from_secs(10) }, &sink);
+    progress.update(&status(0));
+    assert_eq!(sink.take(), "");
+    progress.update(&status(1));
+    assert!(sink.take().ends_with("(Ctrl-C or SIGTERM ends the trace in order)\n"));
+    progress.update(&status(11));
+    assert!(!sink.take().contains("Ctrl-C"));
 }
 
 #[test]

@@ -5,6 +5,11 @@ use insta::assert_snapshot;
 use super::*;
 use crate::report::layout::WIDTH;
 
+fn counts(arch: Arch, distinct: u64, calls: u64, names: &[&str]) -> ArchCounts {
+    let names = names.iter().map(|name| (*name).to_owned()).collect();
+    ArchCounts { arch, distinct, calls, names }
+}
+
 fn complete() -> Summary {
     let cost = Cost {
         stops: 1_204_233,
@@ -36,7 +41,7 @@ fn complete() -> Summary {
         syscalls: Counts {
             distinct: 71,
             calls: 601_998,
-            per_arch: vec![ArchCounts { arch: Arch::X86_64, distinct: 71, calls: 601_998 }],
+            per_arch: vec![counts(Arch::X86_64, 71, 601_998, &["read", "write"])],
         },
         compared: None,
         unnamed: Vec::new(),
@@ -56,7 +61,16 @@ fn complete() -> Summary {
         books: Books { enters: 601_998, exits: 601_990, ..Books::default() },
         books_balance: true,
         warnings: Vec::new(),
-        next: vec!["seccomp-gen check polkadot.json -- ./polkadot --chain=westend".to_owned()],
+        next: vec![
+            Step {
+                what: "On every machine of the cluster:".to_owned(),
+                copy: vec![format!("sudo install {} {}", "p".repeat(40), "q".repeat(40))],
+            },
+            Step {
+                what: "In the container's securityContext:".to_owned(),
+                copy: vec!["seccompProfile:".to_owned(), "  type: Localhost".to_owned()],
+            },
+        ],
     }
 }
 
@@ -91,12 +105,13 @@ fn incomplete() -> Summary {
             distinct: 58,
             calls: 12_005,
             per_arch: vec![
-                ArchCounts { arch: Arch::X86_64, distinct: 55, calls: 12_000 },
-                ArchCounts { arch: Arch::I386, distinct: 3, calls: 5 },
+                counts(Arch::X86_64, 55, 12_000, &["read"]),
+                counts(Arch::I386, 3, 5, &["write", "getpid", "#9999"]),
             ],
         },
         compared: Some(Compared {
-            earlier_runs: 2,
+            with: "2 earlier runs".to_owned(),
+            watched_fully: false,
             new: vec![new(Arch::X86_64, "mount", 31_337), new(Arch::I386, "getpid", 12)],
             not_seen: ["accept4", "fdatasync", "fallocate", "listen", "pwrite64", "sched_yield"]
                 .map(|name| KnownSyscall { arch: Arch::X86_64, name: name.to_owned() })
@@ -108,6 +123,8 @@ fn incomplete() -> Summary {
         books_balance: false,
         warnings: vec![
             "io_uring was set up: its operations never pass the syscall entry, no filter sees them"
+                .to_owned(),
+            "x86_64 syscall number 9999 is in no table of this tool; no profile can name it"
                 .to_owned(),
         ],
         next: Vec::new(),
@@ -124,16 +141,21 @@ fn text_of_a_complete_run() {
     assert_snapshot!(complete().to_text(Style::PLAIN), @r"
     polkadot: complete, 71 syscalls in 12m30s
 
-    command     ./polkadot --chain=westend --name 'my node' --base-path /var/lib/p
-    ended       exited with 0, 1.2 s after SIGINT
-    watched     12m30s, every call of 41 processes
-    syscalls    71 distinct, 601,998 calls
-    cost        1,204,233 stops, 9.03 s in all, the longest 3.2 ms; 1.20 % of one
-                core
-    lost        0; the books balance
-    profile     ./polkadot.json (2.7 KiB)
-    recording   ./polkadot.recording.json (96.4 KiB)
-    next        seccomp-gen check polkadot.json -- ./polkadot --chain=westend
+    command       ./polkadot --chain=westend --name 'my node' --base-path /var/lib/p
+    ended         exited with 0, 1.2 s after SIGINT
+    watched       12m30s, every call of 41 processes
+    syscalls      71 distinct, 601,998 calls
+    cost          1,204,233 stops, 9.03 s in all, longest 3.2 ms; 1.20 % of a core
+    lost          0; the books balance
+    profile       ./polkadot.json (2.7 KiB)
+    recording     ./polkadot.recording.json (96.4 KiB)
+
+    Next
+      1. On every machine of the cluster:
+         sudo install pppppppppppppppppppppppppppppppppppppppp qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq
+      2. In the container's securityContext:
+         seccompProfile:
+           type: Localhost
     ");
 }
 
@@ -147,25 +169,24 @@ fn text_of_an_incomplete_run() {
         does at a clean end was not seen
       - 2 threads were born and never seen
 
-    attached    4711, 4712
-    ended       killed
-    watched     40.12 s, every call of 1 process but for 12.34 s unwatched
-    syscalls    58 distinct, 12,005 calls (x86_64: 55 in 12,000 calls; i386: 3 in 5
-                calls)
-    new         2, compared with 2 earlier runs:
-                mount at 31.33 s by /usr/bin/node from
-                  /usr/lib/x86_64-linux-gnu/libc.so.6+0xf8c4d
-                getpid (i386) at 12.0 ms by /usr/bin/node from
-                  /usr/lib/x86_64-linux-gnu/libc.so.6+0xf8c4d
-    not seen    this time: accept4, fdatasync, fallocate, listen, pwrite64,
-                sched_yield
-    unnamed     numbers that no table knows: x86_64 #9999 (2x)
-    cost        1,204,233 stops, 9.03 s in all, the longest 3.2 ms; 1.20 % of one
-                core
-    lost        2; THE BOOKS DO NOT BALANCE
-    warning     io_uring was set up: its operations never pass the syscall entry, no
-                filter sees them
-    exit code   3
+    i386          3 syscalls of another architecture: write, getpid, #9999
+    unnamed       no table knows, and so no profile can name: x86_64 #9999 (2x)
+    warning       io_uring was set up: its operations never pass the syscall entry,
+                  no filter sees them
+    attached      4711, 4712; what it did before was not seen
+    ended         killed
+    watched       40.12 s, every call of 1 process but for 12.34 s unwatched
+    syscalls      58 distinct, 12,005 calls, of which 3 i386 in 5 calls
+    new           2, compared with 2 earlier runs:
+                  mount at 31.33 s by /usr/bin/node from
+                    /usr/lib/x86_64-linux-gnu/libc.so.6+0xf8c4d
+                  getpid (i386) at 12 ms by /usr/bin/node from
+                    /usr/lib/x86_64-linux-gnu/libc.so.6+0xf8c4d
+    not seen      this time, perhaps while unwatched: accept4, fdatasync, fallocate,
+                  listen, pwrite64, sched_yield
+    cost          1,204,233 stops, 9.03 s in all, longest 3.2 ms; 1.20 % of a core
+    lost          2; THE BOOKS DO NOT BALANCE
+    exit code     3
     ");
 }
 
@@ -198,7 +219,11 @@ fn json_of_a_complete_run() {
           {
             "arch": "x86_64",
             "distinct": 71,
-            "calls": 601998
+            "calls": 601998,
+            "names": [
+              "read",
+              "write"
+            ]
           }
         ]
       },
@@ -237,7 +262,19 @@ fn json_of_a_complete_run() {
       "books_balance": true,
       "warnings": [],
       "next": [
-        "seccomp-gen check polkadot.json -- ./polkadot --chain=westend"
+        {
+          "what": "On every machine of the cluster:",
+          "copy": [
+            "sudo install pppppppppppppppppppppppppppppppppppppppp qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq"
+          ]
+        },
+        {
+          "what": "In the container's securityContext:",
+          "copy": [
+            "seccompProfile:",
+            "  type: Localhost"
+          ]
+        }
       ]
     }
     "#);
@@ -255,7 +292,6 @@ fn json_of_an_incomplete_run() {
     "#);
     assert_snapshot!(pretty(&value["compared"]), @r#"
     {
-      "earlier_runs": 2,
       "new": [
         {
           "arch": "x86_64",
@@ -303,10 +339,12 @@ fn json_of_an_incomplete_run() {
           "arch": "x86_64",
           "name": "sched_yield"
         }
-      ]
+      ],
+      "watched_fully": false,
+      "with": "2 earlier runs"
     }
     "#);
-    assert_snapshot!(pretty(&value["syscalls"]), @r#"
+    assert_snapshot!(pretty(&value["syscalls"]), @r##"
     {
       "calls": 12005,
       "distinct": 58,
@@ -314,23 +352,36 @@ fn json_of_an_incomplete_run() {
         {
           "arch": "x86_64",
           "calls": 12000,
-          "distinct": 55
+          "distinct": 55,
+          "names": [
+            "read"
+          ]
         },
         {
           "arch": "i386",
           "calls": 5,
-          "distinct": 3
+          "distinct": 3,
+          "names": [
+            "write",
+            "getpid",
+            "#9999"
+          ]
         }
       ]
     }
-    "#);
+    "##);
 }
 
 #[test]
 fn first_runs_and_runs_like_the_others_say_so() {
-    let same = Compared { earlier_runs: 1, new: Vec::new(), not_seen: Vec::new() };
+    let same = Compared {
+        with: "1 earlier run".to_owned(),
+        new: Vec::new(),
+        not_seen: Vec::new(),
+        watched_fully: true,
+    };
     let text = Summary { compared: Some(same), ..complete() }.to_text(Style::PLAIN);
-    assert!(text.contains("new         none, compared with 1 earlier run\n"), "{text}");
+    assert!(text.contains("new           none, compared with 1 earlier run\n"), "{text}");
     assert!(!complete().to_text(Style::PLAIN).contains("compared"));
 }
 
@@ -343,12 +394,34 @@ fn long_lists_are_cut_in_text_and_kept_in_json() {
         caller: None,
         at_ms: n,
     });
-    let compared = Compared { earlier_runs: 1, new: new.collect(), not_seen: Vec::new() };
+    let compared = Compared {
+        with: "1 earlier run".to_owned(),
+        new: new.collect(),
+        not_seen: Vec::new(),
+        watched_fully: true,
+    };
     let summary = Summary { compared: Some(compared), ..complete() };
     let text = summary.to_text(Style::PLAIN);
     assert!(text.contains("call_19 at") && !text.contains("call_20"));
     assert!(text.contains("and 5 more\n"));
     assert!(summary.to_json().contains("call_24"));
+}
+
+#[test]
+fn a_long_command_line_is_cut_and_nothing_to_be_copied_is() {
+    let command = vec!["node".to_owned(), "x".repeat(500)];
+    let summary = Summary { command, ..complete() };
+    let text = summary.to_text(Style::PLAIN);
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[3].ends_with("x …") && lines[4].starts_with("ended"), "{text}");
+    assert!(text.contains(&format!("\n     {}\n", complete().next[0].copy[0])));
+}
+
+#[test]
+fn the_share_of_a_short_run_means_nothing() {
+    let short = Summary { duration_ms: 999, ..complete() };
+    assert!(!short.to_text(Style::PLAIN).contains('%'));
+    assert!(complete().to_text(Style::PLAIN).contains("1.20 % of a core"));
 }
 
 #[test]

@@ -1,0 +1,119 @@
+//! The end of a trace: the run is stored, what follows from it is written, and the user is told.
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+
+use anyhow::Context;
+
+use super::console::say;
+use super::failure::{self, Failure};
+use super::inspector::Inspector;
+use super::outputs::{self, Outputs};
+use super::plan::not_started;
+use super::summarize::summarize;
+use super::trace::{Format, TraceArgs};
+use crate::recording::{
+    self, Checkpoint, ExitStatus, Keeping, Recording, Run, Stored, VERSION, write_whole,
+};
+use crate::report::summary::WrittenFile;
+use crate::report::{CapabilityReport, Color, Style, Summary};
+use crate::syscall::signal_from_name;
+use crate::tracer::Outcome;
+
+/// Stores the run, writes what follows from it, and reports.
+pub fn conclude(
+    args: &TraceArgs,
+    color: Color,
+    style: Style,
+    name: &str,
+    outcome: Outcome,
+    inspector: &Inspector,
+    checkpoint: Option<Checkpoint>,
+) -> Result<u8, Failure> {
+    if let Some(errno) = outcome.not_started {
+        if let Some(checkpoint) = checkpoint {
+            checkpoint.discard().map_err(Failure::ours)?;
+        }
+        return Err(not_started(&args.command[0], errno));
+    }
+    let mut run = outcome.run;
+    inspector.add_to(&mut run);
+    let code = if run.complete { failure::DONE } else { failure::RUN_FAILED };
+    let mut written = Outputs::default();
+    let mut stored: Option<Stored> = None;
+    if let Some(checkpoint) = checkpoint {
+        let names = checkpoint.names().clone();
+        let keeping = Keeping { replace: args.replace, force: args.force, redact: args.redact };
+        let done = checkpoint.finish(run.clone(), keeping).map_err(Failure::ours)?;
+        if done.rebuild() {
+            written = outputs::write(&names, &done.recording)
+                .with_context(|| format!("the recording is safe in {}", done.path.display()))
+                .map_err(Failure::ours)?;
+        }
+        written.files.insert(
+            written.files.len().min(1),
+            WrittenFile {
+                what: "recording".to_owned(),
+                path: done.path.display().to_string(),
+                bytes: std::fs::metadata(&done.path).map_or(0, |m| m.len()),
+            },
+        );
+        stored = Some(done);
+    }
+    let mut summary = summarize(name, &run, stored.as_ref(), written.files, code);
+    summary.warnings.extend(written.warnings);
+    report(args, color, style, &summary, &run).map_err(Failure::ours)?;
+    Ok(match run.ending.as_ref().and_then(|e| e.status.as_ref()) {
+        Some(status) if args.pass_exit_status && run.books.lost == 0 => status_code(status),
+        _ => code,
+    })
+}
+
+/// What a shell makes of a status.
+fn status_code(status: &ExitStatus) -> u8 {
+    match status {
+        ExitStatus::Code(code) => u8::try_from(code & 0xff).unwrap_or(failure::RUN_FAILED),
+        ExitStatus::Signal(name) => {
+            let number = signal_from_name(name).unwrap_or(0);
+            u8::try_from(128 + number).unwrap_or(failure::RUN_FAILED)
+        }
+    }
+}
+
+fn report(
+    args: &TraceArgs,
+    color: Color,
+    style: Style,
+    summary: &Summary,
+    run: &Run,
+) -> anyhow::Result<()> {
+    let text = |style: Style| match args.format {
+        Format::Json => summary.to_json(),
+        Format::Text => {
+            let recording = Recording {
+                format: recording::Format::Recording,
+                version: VERSION,
+                name: summary.name.clone(),
+                redacted: false,
+                runs: vec![run.clone()],
+            };
+            let table = CapabilityReport::new(&recording).to_text(style);
+            format!("{}\n{table}", summary.to_text(style))
+        }
+    };
+    let to_stdout = args.report.as_deref() == Some(Path::new("-"));
+    let stdout = std::io::stdout();
+    let one_terminal = to_stdout && stdout.is_terminal() && std::io::stderr().is_terminal();
+    if !args.quiet && !one_terminal {
+        say(&text(style));
+    }
+    match &args.report {
+        Some(_) if to_stdout => {
+            let style = Style::new(color, stdout.is_terminal());
+            stdout.lock().write_all(text(style).as_bytes()).context("cannot write the report")?;
+        }
+        Some(path) => write_whole(path, text(Style::PLAIN).as_bytes(), 0o600)?,
+        None => {}
+    }
+    Ok(())
+}

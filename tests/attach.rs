@@ -1,0 +1,384 @@
+//! Attaching to processes that run already, and letting them go as they were. Suite, with the full
+//! counts in the soak.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use common::beside::{
+    Beside, Tracing, assert_let_go, children, field, state, text, threads, wait_until, who_waits,
+};
+use common::{Scratch, Traced, fixture, names, seccomp_gen, times, tool};
+use nix::sys::signal::Signal;
+use seccomp_gen::recording::{Counted, EndCause, Run, load};
+
+fn start(program: &str, args: &[&str]) -> Beside {
+    Beside::start(Command::new(program).args(args).stdin(Stdio::null()))
+}
+
+fn sh(script: &str) -> Beside {
+    start("sh", &["-c", script])
+}
+
+/// Attaches, lets go by itself, and fails unless all went well.
+fn look(pid: i32, options: &[&str]) -> Run {
+    let tracing = finished(pid, options);
+    tracing.assert_written();
+    let run = tracing.run();
+    assert!(run.complete, "{:?} {:?}", run.incomplete_because, run.books);
+    let ending = run.ending.clone().unwrap();
+    assert_eq!(ending.cause, EndCause::Detached);
+    assert_eq!((ending.stop_signal, ending.status), (None, None));
+    run
+}
+
+fn finished(pid: i32, options: &[&str]) -> Tracing {
+    let pid_option = format!("--pid={pid}");
+    let mut tracing = Tracing::launch(&[&[pid_option.as_str()], options].concat(), &[]);
+    assert_eq!(tracing.tracer.code(), 0, "{}", tracing.tracer.stderr());
+    tracing
+}
+
+/// A redis-server on a socket of its own, with redis-benchmark at it.
+struct Redis {
+    server: Beside,
+    _load: Beside,
+    dir: Scratch,
+}
+
+impl Redis {
+    fn start() -> Redis {
+        let dir = Scratch::new();
+        let socket = dir.join("socket");
+        let args = ["--port", "0", "--save", "", "--unixsocket", text(&socket), "--dir"];
+        let server = start(text(&tool("redis-server")), &[&args[..], &[text(dir.path())]].concat());
+        wait_until("redis-server listens", || socket.exists());
+        let args = ["-s", text(&socket), "-c", "10", "-l", "-q", "-t", "set,get,lpush,lpop"];
+        let load = start(text(&tool("redis-benchmark")), &args);
+        Redis { server, _load: load, dir }
+    }
+
+    fn answers(&self) {
+        let mut ping = Command::new(tool("redis-cli"));
+        let mut ping = Beside::start(ping.arg("-s").arg(self.dir.join("socket")).arg("PING"));
+        ping.wait_for(Duration::from_secs(10));
+        assert_eq!(ping.stdout(), "PONG\n", "{}", who_waits(self.server.pid()));
+    }
+}
+
+/// Acceptance 4. How long each look takes: 5 s in the soak.
+#[test]
+fn a_loaded_redis_server_answers_throughout_and_goes_on_as_before() {
+    let redis = Redis::start();
+    redis.answers();
+    let server = redis.server.pid();
+    let seconds = if times(10) == 10 { "--for=5s" } else { "--for=1s" };
+    for _ in 0..times(50) {
+        let mut tracing = Tracing::attach(server, &[seconds]);
+        let tids = threads(server);
+        wait_until("every thread is traced", || {
+            tids.iter().all(|tid| field(server, *tid, "TracerPid") != "0")
+        });
+        while tracing.tracer.is_running() {
+            redis.answers();
+            sleep(Duration::from_millis(50));
+        }
+        assert_eq!(tracing.tracer.code(), 0, "{}", tracing.tracer.stderr());
+        assert_let_go(server);
+        let run = tracing.run();
+        assert!(run.complete, "{:?} {:?}", run.incomplete_because, run.books);
+        let names = names(&run);
+        for name in ["epoll_wait", "read", "write"] {
+            assert!(names.contains(name), "no {name} among {names:?}");
+        }
+        redis.answers();
+    }
+}
+
+#[test]
+fn no_call_returns_eintr_for_our_coming_and_going() {
+    let dir = Scratch::new();
+    let end = dir.join("end");
+    let mut program = start(text(&fixture("eintr_none")), &["-w", text(&end)]);
+    wait_until("its threads run", || threads(program.pid()).len() > 40);
+    for n in 0..times(50) {
+        let span = format!("--for={}ms", 20 + 37 * (n % 7));
+        look(program.pid(), &[&span]);
+        assert_let_go(program.pid());
+    }
+    std::fs::write(&end, "").unwrap();
+    let code = program.code();
+    assert_eq!((code, program.stdout().as_str()), (0, "eintr 0\n"), "{}", program.stderr());
+}
+
+#[test]
+fn no_call_returns_eintr_for_breathers() {
+    let dir = Scratch::new();
+    let end = dir.join("end");
+    let mut program = start(text(&fixture("eintr_none")), &["-w", text(&end)]);
+    wait_until("its threads run", || threads(program.pid()).len() > 40);
+    let run = look(program.pid(), &["--max-share=1", "--for=6s"]);
+    std::fs::write(&end, "").unwrap();
+    let code = program.code();
+    assert_eq!((code, program.stdout().as_str()), (0, "eintr 0\n"), "{}", program.stderr());
+    assert!(run.books.lost == 0, "{:?}", run.books);
+}
+
+#[test]
+fn a_process_is_traced_with_its_children_or_alone() {
+    let script = "sh -c 'while :; do cat /dev/null; sleep 0.05; done; :' & wait";
+    let mut parent = sh(script);
+    wait_until("the tree stands", || {
+        children(parent.pid()).iter().any(|child| !children(*child).is_empty())
+    });
+    let run = look(parent.pid(), &["--for=600ms"]);
+    assert!(run.processes.len() > 3, "{:?}", run.processes);
+    assert!(names(&run).contains("execve"), "{:?}", names(&run));
+    assert_let_go(parent.pid());
+    assert_let_go(children(parent.pid())[0]);
+
+    let run = look(parent.pid(), &["--for=600ms", "--no-tree"]);
+    assert_eq!(run.processes.len(), 1, "{:?}", run.processes);
+    assert!(!names(&run).contains("execve"), "{:?}", names(&run));
+    assert!(parent.is_running());
+}
+
+#[test]
+fn two_processes_at_once() {
+    let loops = "while :; do sleep 0.05; done";
+    let (one, two) = (sh(loops), sh(loops));
+    let second = format!("--pid={}", two.pid());
+    let run = look(one.pid(), &["--for=500ms", &second]);
+    for pid in [one.pid(), two.pid()] {
+        assert!(run.processes.iter().any(|p| p.pid == pid), "{:?}", run.processes);
+        assert_let_go(pid);
+    }
+    assert_eq!(run.command.attached, [one.pid(), two.pid()]);
+}
+
+/// The executable lies on a file system that only the process sees.
+#[test]
+fn a_process_in_other_pid_and_mount_namespaces() {
+    let script = "mount -t tmpfs none /mnt && cp \"$(command -v bash)\" /mnt/only-here && \
+                  exec /mnt/only-here -c 'while :; do sleep 0.05; done'";
+    let args = ["--pid", "--mount", "--fork", "--mount-proc", "--kill-child", "sh", "-c", script];
+    let unshare = start(text(&tool("unshare")), &args);
+    wait_until("it runs", || {
+        children(unshare.pid()).first().is_some_and(|p| field(*p, *p, "Name") == "only-here")
+    });
+    let pid = children(unshare.pid())[0];
+    let run = look(pid, &["--for=500ms"]);
+    let program = run.program.as_ref().unwrap();
+    assert_eq!(program.path, "/mnt/only-here");
+    assert!(program.sha256.is_some() && program.interpreter.is_some(), "{program:?}");
+    let module = run.modules.iter().find(|m| m.path == "/mnt/only-here").unwrap();
+    assert_eq!(module.build_id, program.build_id);
+    assert!(run.processes.iter().any(|p| p.pid == pid));
+    assert_let_go(pid);
+}
+
+#[test]
+fn a_process_whose_leader_has_exited() {
+    let script = "import ctypes, os, threading, time\n\
+                  def go():\n    while True:\n        os.getppid(); time.sleep(0.05)\n\
+                  threading.Thread(target=go).start()\n\
+                  ctypes.CDLL(None).syscall(60, 0)\n";
+    let mut program = start(text(&tool("python3")), &["-c", script]);
+    let pid = program.pid();
+    wait_until("its leader has exited", || state(pid) == "Z");
+    for _ in 0..2 {
+        let run = look(pid, &["--for=500ms"]);
+        assert!(names(&run).contains("getppid"), "{:?}", names(&run));
+    }
+    assert!(threads(pid).iter().all(|tid| field(pid, *tid, "TracerPid") == "0"));
+    assert!(program.is_running());
+}
+
+#[test]
+fn a_process_in_group_stop_stays_stopped() {
+    let mut program = sh("while :; do sleep 0.05; done");
+    let pid = program.pid();
+    program.signal(Signal::SIGSTOP);
+    wait_until("it stands", || state(pid) == "T");
+    look(pid, &["--for=500ms"]);
+    sleep(Duration::from_millis(100));
+    assert_eq!(state(pid), "T", "{}", who_waits(pid));
+    assert_eq!(field(pid, pid, "TracerPid"), "0");
+    program.signal(Signal::SIGCONT);
+    wait_until("it goes on", || state(pid) != "T");
+
+    // Continued while it is traced, it goes on; stopped while it is traced, it stays so.
+    program.signal(Signal::SIGSTOP);
+    wait_until("it stands", || state(pid) == "T");
+    let mut tracing = Tracing::attach(pid, &[]);
+    program.signal(Signal::SIGCONT);
+    wait_until("it goes on", || !children(pid).is_empty());
+    program.signal(Signal::SIGSTOP);
+    wait_until("it stands", || "tT".contains(&state(pid)));
+    sleep(Duration::from_millis(100));
+    tracing.tracer.signal(Signal::SIGINT);
+    assert_eq!(tracing.tracer.code(), 0);
+    sleep(Duration::from_millis(100));
+    assert_eq!(state(pid), "T", "{}", who_waits(pid));
+    program.signal(Signal::SIGCONT);
+    wait_until("it goes on", || state(pid) != "T");
+}
+
+#[test]
+fn a_tree_that_makes_threads_and_executes_without_pause() {
+    let (execs, bursts) = (fixture("exec_while_cloning"), fixture("thread_burst"));
+    let script = format!(
+        "trap 'echo over; exit 0' TERM; while :; do {} || exit 1; {} || exit 1; done",
+        text(&execs),
+        text(&bursts)
+    );
+    let mut program = sh(&script);
+    let pid = program.pid();
+    program.says("ok thread_burst");
+    for n in 0..times(50) {
+        let span = format!("--for={}ms", 50 + 61 * (n % 5));
+        let tracing = finished(pid, &[&span]);
+        let run = tracing.run();
+        assert!(run.complete, "{:?} {:?}", run.incomplete_because, run.books);
+        assert!(program.is_running(), "{}", program.stderr());
+    }
+    program.signal(Signal::SIGTERM);
+    assert_eq!(program.code(), 0, "{}", program.stderr());
+    assert!(program.stdout().ends_with("over\n"), "{}", program.stderr());
+}
+
+/// One process that replaces itself, and makes threads in between.
+#[test]
+fn a_process_that_executes_itself_without_pause() {
+    let script = "import os, sys, threading\n\
+                  n = [threading.Thread(target=os.getppid) for _ in range(3)]\n\
+                  [t.start() for t in n]\n\
+                  os.execv(sys.executable, [sys.executable, '-S', '-E', '-c', sys.argv[1]] * 1 \
+                  + [sys.argv[1]])\n";
+    let python = tool("python3");
+    let mut program = start(text(&python), &["-S", "-E", "-c", script, script]);
+    for n in 0..times(50) {
+        let span = format!("--for={}ms", 30 + 41 * (n % 7));
+        let tracing = finished(program.pid(), &[&span]);
+        let run = tracing.run();
+        assert!(run.complete, "{:?} {:?}", run.incomplete_because, run.books);
+        assert!(program.is_running(), "{}", program.stderr());
+        assert_eq!(field(program.pid(), program.pid(), "TracerPid"), "0");
+    }
+}
+
+#[test]
+fn whatever_ends_the_trace_the_process_is_never_signalled() {
+    let mut program = start(text(&fixture("trap_term")), &["60"]);
+    program.says("ready");
+    let pid = program.pid();
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        let mut tracing = Tracing::attach(pid, &[]);
+        // The second one comes while it lets go, or finds nobody.
+        tracing.tracer.signal(signal);
+        if tracing.tracer.is_running() {
+            tracing.tracer.signal(signal);
+        }
+        assert_eq!(tracing.tracer.code(), 0, "{}", tracing.tracer.stderr());
+        tracing.assert_written();
+        let ending = tracing.run().ending.unwrap();
+        assert_eq!(ending.cause, EndCause::Detached);
+        assert_eq!(ending.requested_by.as_deref(), Some(signal.as_str()));
+        assert_let_go(pid);
+    }
+    let run = look(pid, &["--for=200ms"]);
+    assert_eq!(run.ending.unwrap().requested_by.as_deref(), Some("--for"));
+    assert_eq!(program.stdout(), "ready\n");
+    program.signal(Signal::SIGTERM);
+    assert_eq!(program.code(), 0);
+    assert!(program.stdout().ends_with("term 1 int 0\n"), "{}", program.stdout());
+}
+
+#[test]
+fn the_loss_of_the_tracer_leaves_the_process_running() {
+    let mut program = start(text(&fixture("storm")), &["100000000", "3"]);
+    wait_until("its threads run", || threads(program.pid()).len() == 3);
+    let mut tracing = Tracing::attach(program.pid(), &[]);
+    sleep(Duration::from_millis(500));
+    tracing.tracer.signal(Signal::SIGKILL);
+    tracing.tracer.wait();
+    assert!(program.is_running());
+    assert_let_go(program.pid());
+    let partial = load(&tracing.dir.join("t.recording.partial.json")).unwrap();
+    assert_eq!(partial.runs[0].command.attached, [program.pid()]);
+}
+
+#[test]
+fn breathers_are_marked() {
+    let mut program = start(text(&fixture("storm")), &["100000000", "2"]);
+    wait_until("its threads run", || threads(program.pid()).len() == 2);
+    let run = look(program.pid(), &["--max-share=10", "--for=8s"]);
+    assert!(!run.watch.gaps.is_empty(), "{:?}", run.cost);
+    assert!(run.watch.gaps_total_ms > 0);
+    assert!(run.watch.gaps.iter().all(|g| g.from_ms <= g.to_ms && g.to_ms <= run.duration_ms));
+    assert!(run.syscalls.iter().all(|s| s.counted == Counted::AtLeast));
+    assert!(program.is_running());
+    assert_let_go(program.pid());
+}
+
+/// Fails unless attaching is not permitted, and says this.
+fn refused(tracer: Command, pid: i32, why: &[&str]) {
+    let pid_option = format!("--pid={pid}");
+    let mut tracing = Tracing::start(tracer, &[&pid_option, "--no-write"], &[]);
+    assert_eq!(tracing.tracer.code(), 4, "{}", tracing.tracer.stderr());
+    let told = tracing.tracer.stderr();
+    assert!(why.iter().all(|why| told.contains(why)), "{told}");
+}
+
+#[test]
+fn a_process_that_is_not_there() {
+    refused(seccomp_gen(), i32::MAX, &["process 2147483647", "there is none"]);
+}
+
+#[test]
+fn a_process_under_another_tracer() {
+    let mut program = sh("while :; do sleep 0.05; done");
+    let pid = program.pid();
+    let number = pid.to_string();
+    let strace = start(text(&tool("strace")), &["-f", "-o", "/dev/null", "-p", &number]);
+    wait_until("strace has it", || field(pid, pid, "TracerPid") == strace.pid().to_string());
+    let by = format!("process {} traces it already", strace.pid());
+    refused(seccomp_gen(), pid, &[&by]);
+    assert!(program.is_running());
+    assert_eq!(field(pid, pid, "TracerPid"), strace.pid().to_string());
+}
+
+#[test]
+fn a_process_of_another_user() {
+    let program = sh("while :; do sleep 0.05; done");
+    let dir = Scratch::new();
+    let readable = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(dir.path(), readable.clone()).unwrap();
+    // The build directory may be closed to others.
+    let copy: PathBuf = dir.join("seccomp-gen");
+    std::fs::copy(seccomp_gen().get_program(), &copy).unwrap();
+    std::fs::set_permissions(&copy, readable).unwrap();
+    let mut setpriv = Command::new(tool("setpriv"));
+    setpriv.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(copy);
+    refused(setpriv, program.pid(), &["CAP_SYS_PTRACE"]);
+    assert_let_go(program.pid());
+}
+
+/// A run of ours that is itself under a tracer is refused nothing: it traces its own child.
+#[test]
+fn a_launch_by_a_traced_tracer() {
+    let dir = Scratch::new();
+    let mut strace = Command::new(tool("strace"));
+    strace.args(["-f", "-o", "/dev/null"]).arg(seccomp_gen().get_program());
+    strace.args(["trace", "--no-write", "--name", "t", "-o"]).arg(dir.path()).args(["--", "true"]);
+    let output = strace.stdin(Stdio::null()).output().unwrap();
+    let traced = Traced { output, dir, name: "t".to_owned() };
+    assert_eq!(traced.code(), Some(4), "{}", traced.stderr());
+    assert!(traced.stderr().contains("strace"), "{}", traced.stderr());
+}
