@@ -58,6 +58,10 @@ pub fn conclude(
                 bytes: std::fs::metadata(&done.path).map_or(0, |m| m.len()),
             },
         );
+        // A redacted run is reported as it is kept.
+        if let Some(kept) = done.recording.runs.iter().find(|kept| kept.id == run.id) {
+            run.clone_from(kept);
+        }
         stored = Some(done);
     }
     let mut summary = summarize(name, &run, stored.as_ref(), written.files, code);
@@ -106,6 +110,10 @@ fn report(
     let one_terminal = to_stdout && stdout.is_terminal() && std::io::stderr().is_terminal();
     if !args.quiet && !one_terminal {
         say(&text(style));
+    } else if args.quiet {
+        for trouble in summary.incomplete_because.iter().chain(&summary.warnings) {
+            say(&format!("{} {trouble}\n", style.warning("warning:")));
+        }
     }
     match &args.report {
         Some(_) if to_stdout => {

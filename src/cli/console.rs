@@ -21,7 +21,6 @@ pub struct Console<'a> {
     progress: Progress,
     inspector: &'a Inspector,
     checkpoint: Option<&'a Checkpoint>,
-    written: bool,
     complained: bool,
     launched: bool,
 }
@@ -43,7 +42,6 @@ impl<'a> Console<'a> {
             progress: Progress::new(kind),
             inspector,
             checkpoint,
-            written: false,
             complained: false,
             launched,
         }
@@ -75,13 +73,8 @@ impl Observer for Console<'_> {
     fn checkpoint(&mut self, mut run: Run) {
         let Some(checkpoint) = self.checkpoint else { return };
         self.inspector.add_to(&mut run);
-        // The first one must be there whatever happens; the next replace it every few seconds.
-        let durability = if self.written { Durability::Process } else { Durability::Machine };
-        match checkpoint.write(&run, durability) {
-            Ok(()) => {
-                self.written = true;
-                self.complained = false;
-            }
+        match checkpoint.write(&run, Durability::Process) {
+            Ok(()) => self.complained = false,
             Err(error) if !self.complained => {
                 self.complained = true;
                 self.progress.say(&format!("warning: no checkpoint could be written: {error}"));

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use crate::filter;
 use crate::format::oci;
-use crate::profile::{BuildOptions, Built, build};
+use crate::profile::{BuildOptions, Built, Reason, build};
 use crate::recording::{Names, Recording, write_whole};
 use crate::report::CapabilityReport;
 use crate::report::summary::WrittenFile;
@@ -30,6 +30,10 @@ pub struct Outputs {
 /// # Errors
 /// If one of them cannot be written; each file is then as it was or whole.
 pub fn write(names: &Names, recording: &Recording) -> Result<Outputs> {
+    if recording.runs.iter().all(|run| run.syscalls.is_empty()) {
+        let warning = "no syscall was recorded, so no profile is built".to_owned();
+        return Ok(Outputs { files: Vec::new(), warnings: vec![warning] });
+    }
     let built = build(recording, &BuildOptions::default());
     let profile = oci::to_json(&built.profile).context("cannot write the profile as JSON")?;
     let report = CapabilityReport::new(recording)
@@ -46,13 +50,23 @@ pub fn write(names: &Names, recording: &Recording) -> Result<Outputs> {
 /// Compiles the profile as a runtime will, to hear what that will make of it.
 fn warnings(built: &Built) -> Vec<String> {
     match filter::compile(&built.profile) {
-        Ok(compiled) if compiled.unknown.is_empty() => Vec::new(),
-        Ok(compiled) => vec![format!(
-            "libseccomp {} does not know {}: a runtime that is linked with it leaves them out \
-             without a word, so that they are denied",
-            filter::library_version(),
-            compiled.unknown.join(", ")
-        )],
+        Ok(compiled) => {
+            // What no run called and only stands there to be safe is not worth an alarm.
+            let observed = |name: &&String| {
+                built.profile.rule(name).is_some_and(|r| r.reasons.contains(&Reason::Observed))
+            };
+            let unknown: Vec<&str> =
+                compiled.unknown.iter().filter(observed).map(String::as_str).collect();
+            let version = filter::library_version();
+            match unknown.is_empty() {
+                true => Vec::new(),
+                false => vec![format!(
+                    "libseccomp {version} does not know {}: a runtime that is linked with it \
+                     leaves them out without a word, so that they are denied",
+                    unknown.join(", ")
+                )],
+            }
+        }
         Err(error) => vec![format!("no runtime will take this profile: {error}")],
     }
 }

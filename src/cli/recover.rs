@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::Args;
 
+use super::args::told_once;
 use super::outputs;
 use crate::recording::{Names, StoreError, recover, unfinished_names};
 
@@ -44,7 +45,7 @@ pub fn run(args: &RecoverArgs) -> Result<()> {
                 Some(StoreError::Busy { .. }) => eprintln!("left alone: {error}"),
                 _ => {
                     failed += 1;
-                    eprintln!("error: {error:#}");
+                    eprintln!("error: {}", told_once(&error));
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! `seccomp-gen trace`: runs a program, or attaches to one, and writes what it called.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -15,7 +15,7 @@ use super::inspector::Inspector;
 use super::plan::{Plan, blank_run};
 use crate::proc::doctor::{AttachTarget, Wish, is_possible};
 use crate::ptrace::{self, Inherited, SignalPort};
-use crate::recording::{Checkpoint, Leftover};
+use crate::recording::{Checkpoint, Durability, Leftover, StoreError};
 use crate::report::{Color, Style};
 use crate::syscall::signal_from_name;
 use crate::tracer::{self, Session, StopPolicy, TraceError};
@@ -42,12 +42,12 @@ pub struct TraceArgs {
     pub(super) pid: Vec<i32>,
 
     /// Leave out the processes that an attached one has forked already
-    #[arg(long, requires = "pid")]
+    #[arg(long, conflicts_with = "command")]
     pub(super) no_tree: bool,
 
     /// Let an attached process run free for a while, unwatched, whenever the stops cost more than
     /// this share of one core
-    #[arg(long, value_name = "PERCENT", requires = "pid", value_parser = percent)]
+    #[arg(long, value_name = "PERCENT", conflicts_with = "command", value_parser = percent)]
     pub(super) max_share: Option<f64>,
 
     /// The directory to write into
@@ -86,7 +86,7 @@ pub struct TraceArgs {
     #[arg(short, long, help_heading = "Output")]
     pub(super) quiet: bool,
 
-    /// Tell more: what `doctor` finds, and every process's capabilities
+    /// Tell all that `doctor` finds, not only what is not fine
     #[arg(short, long, conflicts_with = "quiet", help_heading = "Output")]
     pub(super) verbose: bool,
 
@@ -154,12 +154,13 @@ pub fn run(
     port: &SignalPort,
     inherited: Inherited,
 ) -> Result<u8, Failure> {
+    check_report_path(args)?;
     let plan = Plan::of(args, inherited)?;
     examine(args, style)?;
 
     let checkpoint = match args.no_write {
         true => None,
-        false => Some(Checkpoint::open(&args.output, &plan.name).map_err(Failure::ours)?),
+        false => Some(Checkpoint::open(&args.output, &plan.name).map_err(cannot_keep)?),
     };
     if let Some(leftover) = checkpoint.as_ref().and_then(Checkpoint::leftover) {
         say(&tell_leftover(leftover));
@@ -178,6 +179,11 @@ pub fn run(
     let mut console =
         Console::new(args.quiet, args.pid.is_empty(), &inspector, checkpoint.as_ref());
     let blank = blank_run(args).map_err(Failure::ours)?;
+    // The first checkpoint is there before the program's first instruction; where it cannot be
+    // written, the recording could not be either, so nothing is started for it.
+    if let Some(checkpoint) = &checkpoint {
+        checkpoint.write(&blank, Durability::Machine).map_err(Failure::ours)?;
+    }
     let result = tracer::run(&session, blank, port, inherited.ignored, &mut console, files);
     console.finish();
     inspector.finish();
@@ -208,6 +214,26 @@ fn examine(args: &TraceArgs, style: Style) -> Result<(), Failure> {
         failure::NOT_PERMITTED,
         anyhow!("tracing is not possible here; the lines marked REFUSED say why and what to do"),
     ))
+}
+
+fn cannot_keep(error: StoreError) -> Failure {
+    let code = match error {
+        StoreError::Name(_) => failure::USAGE,
+        _ => failure::OURS,
+    };
+    Failure::new(code, error)
+}
+
+/// The end of a long run is no time to learn that its report has no place to go.
+fn check_report_path(args: &TraceArgs) -> Result<(), Failure> {
+    let parent = args.report.as_deref().and_then(Path::parent);
+    match parent.filter(|dir| !dir.as_os_str().is_empty() && !dir.is_dir()) {
+        None => Ok(()),
+        Some(dir) => Err(Failure::new(
+            failure::USAGE,
+            anyhow!("--report: there is no directory {}; make it first", dir.display()),
+        )),
+    }
 }
 
 /// The run could not begin, in which case nothing is left of it, or broke off, in which case its

@@ -65,6 +65,8 @@ pub struct Stat {
     pub pgrp: i32,
     /// The session.
     pub session: i32,
+    /// The foreground process group of its terminal; -1 without one.
+    pub terminal_pgrp: i32,
     /// Whether it is a thread of the kernel's own (`PF_KTHREAD`, `include/linux/sched.h`).
     pub kernel_thread: bool,
     /// When it was started, in clock ticks since boot: tells a process from a later one that was
@@ -94,6 +96,7 @@ pub(super) fn parse_stat(text: &[u8]) -> Option<Stat> {
         ppid: field(4)?.parse().ok()?,
         pgrp: field(5)?.parse().ok()?,
         session: field(6)?.parse().ok()?,
+        terminal_pgrp: field(8)?.parse().ok()?,
         kernel_thread: field(9)?.parse::<u64>().ok()? & PF_KTHREAD != 0,
         start_time: field(22)?.parse().ok()?,
         virtual_size: field(23)?.parse().ok()?,

@@ -1,7 +1,7 @@
 //! The signals that come to the tracer itself, and what it inherited of them.
 
 use std::mem::MaybeUninit;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
 use crate::syscall::SignalSet;
@@ -9,9 +9,29 @@ use crate::syscall::SignalSet;
 /// Whether SIGPIPE was ignored before Rust's runtime, which ignores it for itself, came to run.
 static SIGPIPE_IGNORED_AT_START: AtomicBool = AtomicBool::new(false);
 
+/// The same of the signal that glibc takes for itself (`SIGSETXID`) when it makes a thread.
+static SETXID_IGNORED_AT_START: AtomicBool = AtomicBool::new(false);
+
+/// Bit n: descriptor n, one of the first three, was closed before Rust's runtime opened it.
+static CLOSED_AT_START: AtomicU8 = AtomicU8::new(0);
+
+/// glibc's own signal, which its `sigaction` refuses to speak of.
+pub(super) const SIGSETXID: i32 = 33;
+
 /// Run by the dynamic linker or libc's start code before `main`.
 extern "C" fn note_sigpipe() {
     SIGPIPE_IGNORED_AT_START.store(is_ignored(libc::SIGPIPE), Ordering::Relaxed);
+    let mut action = [0usize; 4];
+    // SAFETY: `rt_sigaction` without a new action writes the old one, of four words on the 64-bit
+    // architectures that we know, into a live local; the size is that of the kernel's mask.
+    unsafe {
+        let none: *const usize = std::ptr::null();
+        libc::syscall(libc::SYS_rt_sigaction, SIGSETXID, none, action.as_mut_ptr(), 8usize);
+    }
+    SETXID_IGNORED_AT_START.store(action[0] == libc::SIG_IGN, Ordering::Relaxed);
+    // SAFETY: F_GETFD takes integers alone.
+    let closed = (0..3).filter(|fd| unsafe { libc::fcntl(*fd, libc::F_GETFD) } == -1);
+    CLOSED_AT_START.store(closed.fold(0, |set, fd| set | 1 << fd), Ordering::Relaxed);
 }
 
 #[used]
@@ -68,6 +88,8 @@ pub struct Request {
 pub struct Inherited {
     pub(super) mask: libc::sigset_t,
     pub(super) sigpipe_ignored: bool,
+    pub(super) setxid_ignored: bool,
+    pub(super) closed: u8,
     /// The signals that were ignored.
     pub ignored: SignalSet,
 }
@@ -89,8 +111,9 @@ const TAKEN: [i32; 11] = [
 ];
 
 /// Blocked beside them, so that a write to a terminal that does not want it cannot stop us while a
-/// tracee waits.
-const BLOCKED: [i32; 2] = [libc::SIGTTOU, libc::SIGTTIN];
+/// tracee waits. Not SIGTTIN: we never read, so it means that the program did, and a shell must see
+/// us stop with it, or its `fg` continues neither.
+const BLOCKED: [i32; 1] = [libc::SIGTTOU];
 
 /// The end at which signals to this process come out one by one.
 #[derive(Debug)]
@@ -120,7 +143,14 @@ impl SignalPort {
         // SAFETY: a live local. The bell is waited for, but not blocked here: the tracer's own wait
         // must be interrupted by it.
         unsafe { libc::sigaddset(&raw mut taken, super::bell::bell_signal()) };
-        (SignalPort { taken }, Inherited { mask, sigpipe_ignored, ignored: SignalSet(ignored) })
+        let inherited = Inherited {
+            mask,
+            sigpipe_ignored,
+            setxid_ignored: SETXID_IGNORED_AT_START.load(Ordering::Relaxed),
+            closed: CLOSED_AT_START.load(Ordering::Relaxed),
+            ignored: SignalSet(ignored),
+        };
+        (SignalPort { taken }, inherited)
     }
 
     /// Makes the calling thread one that can be woken from [`SignalPort::next`] by the bell that is

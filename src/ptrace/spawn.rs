@@ -83,6 +83,15 @@ unsafe fn restore(inherited: &Inherited) {
         libc::signal(libc::SIGPIPE, pipe);
         let bell = if ignored(bell_signal()) { libc::SIG_IGN } else { libc::SIG_DFL };
         libc::signal(bell_signal(), bell);
+        if inherited.setxid_ignored {
+            let action = [libc::SIG_IGN, 0, 0, 0];
+            let none: *mut usize = std::ptr::null_mut();
+            let signal = super::signals::SIGSETXID;
+            libc::syscall(libc::SYS_rt_sigaction, signal, action.as_ptr(), none, 8usize);
+        }
+        for fd in (0..3).filter(|fd| inherited.closed >> fd & 1 == 1) {
+            libc::close(fd);
+        }
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const inherited.mask, std::ptr::null_mut());
     }
 }

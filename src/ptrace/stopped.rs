@@ -130,6 +130,18 @@ impl Stopped {
         Ok(super::Origin::of(&info))
     }
 
+    /// Whether SIGKILL has meanwhile taken the thread on to its `PTRACE_EVENT_EXIT`, of which `wait`
+    /// will not tell any more once this stop is ended: what was asked since may be about that.
+    pub fn is_dying(&self) -> bool {
+        let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+        let data = info.as_mut_ptr().cast();
+        if request("PTRACE_GETSIGINFO", libc::PTRACE_GETSIGINFO, self.tid, 0, data).is_err() {
+            return true;
+        }
+        // SAFETY: all-zero is a valid siginfo_t, and the kernel filled it.
+        unsafe { info.assume_init() }.si_code == libc::SIGTRAP | libc::PTRACE_EVENT_EXIT << 8
+    }
+
     /// Reads the tracee's memory (`process_vm_readv(2)`); how many bytes could be read.
     pub fn read_memory(&self, address: u64, buffer: &mut [u8]) -> usize {
         let Ok(base) = usize::try_from(address) else { return 0 };

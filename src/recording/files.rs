@@ -123,11 +123,13 @@ pub enum StoreError {
     },
     /// The run could not be added to the recording, but it is not lost.
     #[error(
-        "{source}\nThe run itself is safe in {kept}: `seccomp-gen recover` adds it once that is \
-         put right",
+        "{source}\n{what} is safe in {kept}: `seccomp-gen recover` adds it once that is put right",
+        what = if *whole { "The run itself" } else { "The run up to its last checkpoint" },
         kept = kept.display()
     )]
     Unfinished {
+        /// Whether that is all of it.
+        whole: bool,
         /// Where the run is.
         kept: PathBuf,
         /// What went wrong.

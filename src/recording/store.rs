@@ -210,8 +210,9 @@ impl Checkpoint {
                 self.remove()?;
                 Ok(stored)
             }
-            Err(source) if safe => {
-                Err(StoreError::Unfinished { kept: self.names.partial(), source: Box::new(source) })
+            Err(source) if self.names.partial().exists() => {
+                let kept = self.names.partial();
+                Err(StoreError::Unfinished { whole: safe, kept, source: Box::new(source) })
             }
             Err(source) => Err(source),
         }

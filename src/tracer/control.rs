@@ -15,12 +15,15 @@ use crate::ptrace::{Bell, Request, SignalPort};
 use crate::recording::Run;
 use crate::syscall::SignalSet;
 
+/// When the first checkpoint is made: a program's start shows most of what it calls.
+const FIRST_CHECKPOINT: Duration = Duration::from_millis(500);
+
 /// Somebody who follows a run. Called by the control thread, so that nothing here keeps a thread of
 /// the program waiting.
 pub trait Observer: Send {
     /// Called a few times a second.
     fn tick(&mut self, live: &Live, elapsed: Duration);
-    /// The run as it stands, unfinished; called at the start and then every few seconds.
+    /// The run as it stands, unfinished; called soon after the start and then every few seconds.
     fn checkpoint(&mut self, run: Run);
 }
 
@@ -45,6 +48,8 @@ struct Letters {
     waiting: VecDeque<Letter>,
     answer: Option<Answer>,
     closed: bool,
+    /// Signals that came when the run had just ended: perhaps by them.
+    late: Vec<Request>,
 }
 
 /// Where the two threads meet.
@@ -92,6 +97,9 @@ impl Mailbox {
                 return Some(answer);
             }
             if letters.closed {
+                if let Letter::Signal(request) = letter {
+                    letters.late.push(request);
+                }
                 return None;
             }
             // A ring just before the other thread enters its wait is lost, hence the loop.
@@ -128,8 +136,6 @@ pub fn run(
     let mailbox = Mailbox::default();
     let bell = Bell::install()?;
     let mut tracer = Tracer::new(session, run, Arc::clone(&live), ignored, files);
-    // The first checkpoint is there before the program's first instruction.
-    observer.checkpoint(tracer.snapshot());
     let started = Instant::now();
     std::thread::scope(|scope| {
         let control = Control {
@@ -163,6 +169,11 @@ pub fn run(
         }
         result
     })?;
+    let unread = std::iter::from_fn(|| port.next(Duration::ZERO));
+    let late: Vec<Request> = mailbox.lock().late.drain(..).chain(unread).collect();
+    for request in late {
+        tracer.asked_late(request);
+    }
     Ok(tracer.finish())
 }
 
@@ -179,7 +190,7 @@ struct Control<'a> {
 impl Control<'_> {
     fn keep(mut self, observer: &mut dyn Observer) {
         let mut deadline: Option<Instant> = None;
-        let mut next_checkpoint = self.started + self.checkpoint_every;
+        let mut next_checkpoint = self.started + self.checkpoint_every.min(FIRST_CHECKPOINT);
         while !self.mailbox.is_closed() {
             let now = Instant::now();
             let until = [deadline, self.time_over, Some(next_checkpoint)]

@@ -246,6 +246,19 @@ impl Tracer {
         self.act(action);
     }
 
+    /// A signal to us that was read only when the program had ended: if it had the same one, it was
+    /// asked to, and not by chance.
+    pub(super) fn asked_late(&mut self, request: crate::ptrace::Request) {
+        let is_request = matches!(request.signal, libc::SIGINT | libc::SIGTERM | libc::SIGHUP);
+        let now = Instant::now();
+        if is_request && self.launched.is_some() && self.plan.has_received(request, now) {
+            let action = self.plan.request(Cause::Signal(request), false, now);
+            self.act(action);
+            let now_ms = self.now_ms();
+            self.close_phase(now_ms);
+        }
+    }
+
     fn on_due(&mut self, now: Instant) {
         let now_ms = self.now_ms();
         if self.breather.due(now, now_ms) {
@@ -421,7 +434,7 @@ impl Tracer {
     }
 }
 
-fn send(pid: i32, signal: i32) {
+pub(super) fn send(pid: i32, signal: i32) {
     // The process may be gone; then there is nobody to tell.
     let _ = nix::sys::signal::kill(
         nix::unistd::Pid::from_raw(pid),

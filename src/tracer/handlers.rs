@@ -21,7 +21,8 @@ impl Tracer {
             Stop::Syscall => self.on_syscall_stop(stopped),
             Stop::Signal(signal) => self.on_signal(stopped, signal),
             Stop::Group(_) if self.letting_go => self.go_on(stopped, 0),
-            Stop::Group(_) => {
+            Stop::Group(signal) => {
+                let stops_us = self.is_foreground_program(tid, signal);
                 // A group-stop answers our interrupt, too. That it ends calls with EINTR is what
                 // happens untraced (signal(7)), so nothing is repaired after it.
                 if let Some(thread) = self.tree.thread_mut(tid) {
@@ -29,6 +30,13 @@ impl Tracer {
                 }
                 let result = stopped.listen();
                 self.gone_on(result);
+                if stops_us {
+                    // The shell waits for us, and must see that its job has stopped.
+                    super::engine::send(
+                        i32::try_from(std::process::id()).unwrap_or(0),
+                        libc::SIGTSTP,
+                    );
+                }
             }
             Stop::Trap => self.on_trap(stopped),
             Stop::Birth => self.on_birth(stopped),
@@ -39,6 +47,21 @@ impl Tracer {
                 self.go_on(stopped, 0);
             }
         }
+    }
+
+    /// Whether this is the program, launched from a shell into the terminal's foreground, and has
+    /// stopped itself as on Ctrl-Z.
+    fn is_foreground_program(&self, tid: Tid, signal: i32) -> bool {
+        let of_terminal = matches!(signal, libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU);
+        let pid = self.tree.thread(tid).map(|t| t.pid);
+        if !of_terminal || pid.is_none() || pid != self.launched || pid != Some(tid.0) {
+            return false;
+        }
+        let own = i32::try_from(std::process::id()).unwrap_or(0);
+        let (Ok(its), Ok(ours)) = (proc_tree::stat(tid.0), proc_tree::stat(own)) else {
+            return false;
+        };
+        its.pgrp == ours.pgrp && ours.terminal_pgrp == ours.pgrp
     }
 
     fn on_syscall_stop(&mut self, stopped: Stopped) {
@@ -52,14 +75,45 @@ impl Tracer {
         match info {
             CallInfo::Enter { arch, number, args, ip } => {
                 self.on_enter(&stopped, arch, number, args, ip);
+                if self.letting_go {
+                    return self.on_to_a_better_stop(stopped);
+                }
             }
-            CallInfo::Exit { result, is_error } => self.on_exit(&stopped, result, is_error),
+            CallInfo::Exit { result, is_error } => {
+                self.on_exit(&stopped, result, is_error);
+                // A stop clears the kernel's note of an interrupt that came before it
+                // (`ptrace_stop`): this one may be all the answer that there is.
+                let interrupted = self.take_interrupted(stopped.tid());
+                if interrupted && result == -i64::from(libc::EINTR) {
+                    let repaired = repair_interrupted_call(&stopped);
+                    self.tolerate(repaired);
+                }
+            }
+            CallInfo::None if stopped.is_dying() => return self.on_exit_event(stopped),
             CallInfo::None => {
                 self.books.lost += 1;
                 self.warn("a syscall stop was reported without a syscall".to_owned());
             }
         }
         self.go_on(stopped, 0);
+    }
+
+    /// `PTRACE_DETACH` leaves a thread with the mark of a waiting signal (`__ptrace_unlink`). At an
+    /// enter-stop, that would end the call to come with EINTR, if it is one that waits. So it is
+    /// made to stop once more, behind the call, where that can be repaired.
+    fn on_to_a_better_stop(&mut self, stopped: Stopped) {
+        let tid = stopped.tid();
+        if let Some(thread) = self.tree.thread_mut(tid) {
+            thread.interrupted = true;
+        }
+        let interrupted = crate::ptrace::interrupt(tid);
+        self.tolerate(interrupted);
+        let result = stopped.resume_free(0);
+        self.gone_on(result);
+    }
+
+    fn take_interrupted(&mut self, tid: Tid) -> bool {
+        self.tree.thread_mut(tid).is_some_and(|thread| std::mem::take(&mut thread.interrupted))
     }
 
     fn on_enter(
@@ -284,6 +338,7 @@ impl Tracer {
 
     fn on_birth(&mut self, stopped: Stopped) {
         if let Ok(child) = stopped.event_message()
+            && !stopped.is_dying()
             && let Ok(child) = i32::try_from(child)
             && let Some(creator) = self.tree.thread(stopped.tid()).map(|t| t.pid)
         {
@@ -345,6 +400,7 @@ impl Tracer {
         let leader = stopped.tid();
         let now_ms = self.now_ms();
         let former = stopped.event_message().ok().and_then(|m| i32::try_from(m).ok());
+        let former = former.filter(|_| !stopped.is_dying());
         let former = Tid(former.unwrap_or(leader.0));
         for thread in self.tree.exec(former, leader, now_ms) {
             self.close_thread(&thread);

@@ -134,15 +134,13 @@ impl StopPlan {
                 let Cause::Signal(request) = cause else {
                     return self.tell(cause, now);
                 };
-                if request.origin.is_kernel() && shares_terminal {
+                // Not so a hang-up: the kernel tells the leader of the terminal's session alone, and
+                // that may be us.
+                let to_group = request.signal != libc::SIGHUP;
+                if request.origin.is_kernel() && shares_terminal && to_group {
                     return self.told(request.signal, false, now);
                 }
-                let has_it = self.received.iter().any(|r| {
-                    r.signal == request.signal
-                        && same_origin(r.origin, request.origin)
-                        && now.saturating_duration_since(r.at) < AGAIN_AFTER
-                });
-                if has_it {
+                if self.has_received(request, now) {
                     return self.told(request.signal, false, now);
                 }
                 self.state = State::Judging { request, until: now + GRACE };
@@ -156,6 +154,15 @@ impl StopPlan {
             },
             State::Killed => Action::Nothing,
         }
+    }
+
+    /// Whether the program was seen to take the same signal from the same sender of late.
+    pub fn has_received(&self, request: Request, now: Instant) -> bool {
+        self.received.iter().any(|r| {
+            r.signal == request.signal
+                && same_origin(r.origin, request.origin)
+                && now.saturating_duration_since(r.at) < AGAIN_AFTER
+        })
     }
 
     /// The time that [`StopPlan::deadline`] told has come. `is_pending` says whether a signal is

@@ -49,7 +49,14 @@ impl AttachTarget {
 
 fn running(pid: i32) -> Option<Running> {
     // Ids that kill(2) would take for a group are no process's.
-    let status = (pid > 0).then(|| ThreadStatus::read(pid).ok()).flatten()?;
+    let leader = (pid > 0).then(|| ThreadStatus::read(pid).ok()).flatten()?;
+    // A leader may end before its threads; the process lives on in them.
+    let others = || tree::threads(pid).unwrap_or_default().into_iter();
+    let status = match leader.is_dead() {
+        true => others().filter_map(|tid| ThreadStatus::read(tid).ok()).find(|s| !s.is_dead()),
+        false => None,
+    };
+    let status = status.unwrap_or(leader);
     let own = i32::try_from(std::process::id()).ok()?;
     let namespaces = tree::user_ns(pid).ok().zip(tree::user_ns(own).ok());
     Some(Running {
