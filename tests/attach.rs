@@ -206,7 +206,8 @@ fn a_process_in_group_stop_stays_stopped() {
     let pid = program.pid();
     program.signal(Signal::SIGSTOP);
     wait_until("it stands", || state(pid) == "T");
-    look(pid, &["--for=500ms"]);
+    let run = finished(pid, &["--for=500ms"]).run();
+    assert!(run.complete && run.syscalls.is_empty(), "{run:?}");
     sleep(Duration::from_millis(100));
     assert_eq!(state(pid), "T", "{}", who_waits(pid));
     assert_eq!(field(pid, pid, "TracerPid"), "0");

@@ -139,13 +139,13 @@ fn exit_3_the_program_ended_by_itself_with_an_error_or_a_signal() {
         (
             "-11",
             ExitStatus::Signal("SIGSEGV".into()),
-            "killed by SIGSEGV, by itself",
+            "killed by SIGSEGV, which we did not send",
             "the program was killed by SIGSEGV, which we did not send",
         ),
         (
             "-9",
             ExitStatus::Signal("SIGKILL".into()),
-            "killed by SIGKILL, by itself",
+            "killed by SIGKILL, which we did not send",
             "the program was killed by SIGKILL, which we did not send",
         ),
     ];
@@ -156,7 +156,7 @@ fn exit_3_the_program_ended_by_itself_with_an_error_or_a_signal() {
         let ending = run.ending.unwrap();
         assert_eq!((ending.cause, ending.status), (EndCause::Exited, Some(status)));
         assert!(told.contains(ended) && told.contains("t: INCOMPLETE"), "{told}");
-        assert!(told.contains("exit code   3"), "{told}");
+        assert!(told.contains("exit code     3"), "{told}");
     }
 }
 

@@ -155,6 +155,11 @@ fn next(run: &Run, stored: Option<&Stored>) -> Vec<Step> {
         steps.push(Step { what, copy: Vec::new() });
         return steps;
     }
+    if stored.recording.runs.iter().all(|run| run.syscalls.is_empty()) {
+        let what = "Nothing was called while it was watched: trace for longer".to_owned();
+        steps.push(Step { what, copy: Vec::new() });
+        return steps;
+    }
     if stored.recording.runs.iter().all(|run| !run.command.attached.is_empty()) {
         steps.push(from_launch(stored));
     }
@@ -162,7 +167,10 @@ fn next(run: &Run, stored: Option<&Stored>) -> Vec<Step> {
     let profile = stored.path.with_file_name(&file).display().to_string();
     let target = format!("/var/lib/kubelet/seccomp/profiles/{file}");
     steps.push(Step {
-        what: "On every machine of the cluster:".to_owned(),
+        what:
+            "Try the profile with your container runtime (what the runtime itself calls before it \
+               starts the program is not in it), then, on every machine of the cluster:"
+                .to_owned(),
         copy: vec![format!("sudo install -D -m 644 {} {}", quoted(&profile), quoted(&target))],
     });
     steps.push(Step {
