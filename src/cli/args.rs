@@ -8,7 +8,8 @@ use clap::{Parser, Subcommand};
 use super::doctor::{self, DoctorArgs};
 use super::failure::{self, Failure};
 use super::recover::{self, RecoverArgs};
-use super::trace::{self, TraceArgs};
+use super::trace;
+use super::trace_args::TraceArgs;
 use crate::ptrace::{self, SignalPort};
 use crate::report::{Color, Style};
 
@@ -33,17 +34,6 @@ enum Command {
     Recover(RecoverArgs),
 }
 
-/// An error with its causes, of which those are left out that are part of it already.
-pub(super) fn told_once(error: &anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| {
-        match (told.is_empty(), told.contains(&cause)) {
-            (true, _) => cause,
-            (false, true) => told,
-            (false, false) => format!("{told}: {cause}"),
-        }
-    })
-}
-
 /// Runs the command line of this process and returns what it exits with.
 pub fn main() -> ExitCode {
     // Before any other thread exists.
@@ -63,7 +53,7 @@ pub fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             // A closed stderr is no reason to change the exit code.
-            let text = format!("{} {}\n", style.bad("error:"), told_once(&failure.error));
+            let text = format!("{} {}\n", style.bad("error:"), failure::told_once(&failure.error));
             let _ = std::io::stderr().write_all(text.as_bytes());
             ExitCode::from(failure.code)
         }

@@ -11,7 +11,7 @@ use super::inspector::Inspector;
 use super::outputs::{self, Outputs};
 use super::plan::not_started;
 use super::summarize::summarize;
-use super::trace::{Format, TraceArgs};
+use super::trace_args::{Format, TraceArgs};
 use crate::recording::{
     self, Checkpoint, ExitStatus, Keeping, Recording, Run, Stored, VERSION, write_whole,
 };

@@ -45,3 +45,14 @@ impl Failure {
         Failure::new(OURS, error)
     }
 }
+
+/// An error with its causes, of which those are left out that are part of it already.
+pub fn told_once(error: &Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| {
+        match (told.is_empty(), told.contains(&cause)) {
+            (true, _) => cause,
+            (false, true) => told,
+            (false, false) => format!("{told}: {cause}"),
+        }
+    })
+}

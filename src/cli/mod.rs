@@ -8,6 +8,7 @@ mod inspector;
 mod outputs;
 mod plan;
 mod summarize;
+mod trace_args;
 
 pub mod doctor;
 pub mod recover;

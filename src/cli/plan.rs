@@ -9,7 +9,7 @@ use anyhow::anyhow;
 
 use super::failure::{self, Failure};
 use super::inspector::Program;
-use super::trace::TraceArgs;
+use super::trace_args::TraceArgs;
 use crate::arch::native;
 use crate::proc::{ThreadStatus, host, tree};
 use crate::ptrace::Inherited;

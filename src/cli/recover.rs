@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::Args;
 
-use super::args::told_once;
+use super::failure::told_once;
 use super::outputs;
 use crate::recording::{Names, StoreError, recover, unfinished_names};
 

@@ -1,14 +1,13 @@
 //! The second thread: it takes our signals, keeps the time and makes checkpoints, and asks the
 //! tracer thread for whatever it needs.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::engine::{LONGEST_WAIT, Outcome, TraceError, Tracer};
 use super::live::Live;
+use super::mailbox::{Letter, Mailbox};
 use super::modules::MappedFile;
 use super::target::Session;
 use crate::ptrace::{Bell, Request, SignalPort};
@@ -25,94 +24,6 @@ pub trait Observer: Send {
     fn tick(&mut self, live: &Live, elapsed: Duration);
     /// The run as it stands, unfinished; called soon after the start and then every few seconds.
     fn checkpoint(&mut self, run: Run);
-}
-
-/// What the control thread asks of the tracer thread.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Letter {
-    /// A signal has come to us.
-    Signal(Request),
-    /// `--for` has ended.
-    TimeOver,
-    /// A deadline that an answer told has come.
-    Due,
-    /// The run as it stands is wanted.
-    Checkpoint,
-}
-
-/// The answer: the next deadline, and the run if it was asked for.
-type Answer = (Option<Instant>, Option<Box<Run>>);
-
-#[derive(Debug, Default)]
-struct Letters {
-    waiting: VecDeque<Letter>,
-    answer: Option<Answer>,
-    closed: bool,
-    /// Signals that came when the run had just ended: perhaps by them.
-    late: Vec<Request>,
-}
-
-/// Where the two threads meet.
-#[derive(Debug, Default)]
-pub(super) struct Mailbox {
-    rung: AtomicBool,
-    letters: Mutex<Letters>,
-    answered: Condvar,
-}
-
-impl Mailbox {
-    /// Whether something has come in: one relaxed load for every stop.
-    pub(super) fn has_rung(&self) -> bool {
-        self.rung.load(Ordering::Relaxed)
-    }
-
-    /// The tracer thread's side: answers what has come in.
-    pub(super) fn serve(&self, mut answer: impl FnMut(Letter) -> Answer) {
-        let mut letters = self.lock();
-        self.rung.store(false, Ordering::Relaxed);
-        while let Some(letter) = letters.waiting.pop_front() {
-            letters.answer = Some(answer(letter));
-        }
-        self.answered.notify_all();
-    }
-
-    /// The tracer thread's side: no more answers.
-    fn close(&self) {
-        self.lock().closed = true;
-        self.answered.notify_all();
-    }
-
-    fn is_closed(&self) -> bool {
-        self.lock().closed
-    }
-
-    /// The control thread's side: asks, and rings until there is an answer. `None` if the run has
-    /// ended in the meantime.
-    fn ask(&self, letter: Letter, bell: Bell) -> Option<Answer> {
-        let mut letters = self.lock();
-        letters.waiting.push_back(letter);
-        self.rung.store(true, Ordering::Relaxed);
-        loop {
-            if let Some(answer) = letters.answer.take() {
-                return Some(answer);
-            }
-            if letters.closed {
-                if let Letter::Signal(request) = letter {
-                    letters.late.push(request);
-                }
-                return None;
-            }
-            // A ring just before the other thread enters its wait is lost, hence the loop.
-            bell.ring();
-            let again = Duration::from_millis(5);
-            let waited = self.answered.wait_timeout(letters, again);
-            letters = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Letters> {
-        self.letters.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Runs a session to its end on the calling thread, which must be the first one of the process if
@@ -170,7 +81,7 @@ pub fn run(
         result
     })?;
     let unread = std::iter::from_fn(|| port.next(Duration::ZERO));
-    let late: Vec<Request> = mailbox.lock().late.drain(..).chain(unread).collect();
+    let late: Vec<Request> = mailbox.take_late().into_iter().chain(unread).collect();
     for request in late {
         tracer.asked_late(request);
     }

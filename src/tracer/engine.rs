@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use super::books::StopMeter;
 use super::breather::Breather;
-use super::control::{Letter, Mailbox};
 use super::credentials;
 use super::evidence::Evidence;
 use super::ledger::Ledger;
 use super::live::Live;
+use super::mailbox::{Letter, Mailbox};
 use super::modules::{MappedFile, Modules};
 use super::stop::{Action, Cause, StopPlan};
 use super::target::{Session, Target};

@@ -19,6 +19,7 @@ mod evidence;
 mod handlers;
 mod ledger;
 mod live;
+mod mailbox;
 mod modules;
 mod snapshot;
 mod stop;

@@ -12,7 +12,7 @@ use crate::syscall::{SysNo, signal_name};
 
 /// How many ended processes are kept one by one. A node makes a handful; a script that forks every
 /// second for days must not fill the memory.
-pub const MAX_ENDED: usize = 4096;
+pub const MAX_ENDED: usize = 1024;
 
 /// The syscall that a thread is in.
 #[derive(Clone, Copy, Debug)]
