@@ -11,6 +11,8 @@ NODE =
 TRACE_FLAGS =
 
 CARGO = .ci/cargo
+# The tests send signals that `nohup make test`, for one, would have ignored.
+DEFAULT = env --default-signal=HUP,INT,QUIT,TERM
 RELEASE = $${CARGO_TARGET_DIR:-target}/release
 
 .PHONY: help
@@ -31,12 +33,12 @@ endif
 .PHONY: test
 test: root ## Run all tests, as root; installs the programs that they run and compare with
 	@.ci/provide test
-	@$(CARGO) test --workspace --locked --no-fail-fast
+	@$(DEFAULT) $(CARGO) test --workspace --locked --no-fail-fast
 
 .PHONY: soak
 soak: root ## The same with the full number of repetitions
 	@.ci/provide test
-	@SECCOMP_GEN_SOAK=1 $(CARGO) test --workspace --locked --no-fail-fast
+	@SECCOMP_GEN_SOAK=1 $(DEFAULT) $(CARGO) test --workspace --locked --no-fail-fast
 
 # Tests attach to others' processes, change users and namespaces, and load programs into the kernel.
 .PHONY: root
