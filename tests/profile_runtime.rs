@@ -84,7 +84,12 @@ fn run(bundle: &Path, seccomp: Option<&Value>, args: &[&str]) -> Output {
     fs::write(bundle.join("config.json"), config.to_string()).expect("config.json");
     // Of its own: other tests, and other users of the machine, may run runc, too.
     let id = format!("seccomp-gen-test-{}", std::process::id());
-    Command::new("runc")
+    // runc wants a cgroup file system to be mounted, which it is not in a bare chroot: it gets one
+    // in a mount namespace of its own.
+    let script = "grep -q ' cgroup' /proc/self/mountinfo || \
+                  mount -t cgroup2 none /sys/fs/cgroup && exec runc \"$@\"";
+    Command::new("unshare")
+        .args(["--mount", "sh", "-c", script, "sh"])
         .arg("--root")
         .arg(bundle.join("state"))
         // pivot_root(2) does not work in a chroot, which the tests may be run in.
