@@ -10,7 +10,7 @@ use super::failure::{self, Failure};
 use super::inspector::Inspector;
 use super::outputs::{self, Outputs};
 use super::plan::not_started;
-use super::summarize::summarize;
+use super::summarize::{books_balance, summarize};
 use super::trace_args::{Format, TraceArgs};
 use crate::recording::{
     self, Checkpoint, ExitStatus, Keeping, Recording, Run, Stored, VERSION, write_whole,
@@ -38,7 +38,7 @@ pub fn conclude(
     }
     let mut run = outcome.run;
     inspector.add_to(&mut run);
-    let code = if run.complete { failure::DONE } else { failure::RUN_FAILED };
+    let code = exit_code(args, &run);
     let mut written = Outputs::default();
     let mut stored: Option<Stored> = None;
     if let Some(checkpoint) = checkpoint {
@@ -67,10 +67,17 @@ pub fn conclude(
     let mut summary = summarize(name, &run, stored.as_ref(), written.files, code);
     summary.warnings.extend(written.warnings);
     report(args, color, style, &summary, &run).map_err(Failure::ours)?;
-    Ok(match run.ending.as_ref().and_then(|e| e.status.as_ref()) {
-        Some(status) if args.pass_exit_status && run.books.lost == 0 => status_code(status),
-        _ => code,
-    })
+    Ok(code)
+}
+
+/// What we exit with: the program's own status where that is wanted and the run can be trusted.
+fn exit_code(args: &TraceArgs, run: &Run) -> u8 {
+    let status = run.ending.as_ref().and_then(|ending| ending.status.as_ref());
+    match status {
+        Some(status) if args.pass_exit_status && books_balance(run) => status_code(status),
+        _ if run.complete => failure::DONE,
+        _ => failure::RUN_FAILED,
+    }
 }
 
 /// What a shell makes of a status.

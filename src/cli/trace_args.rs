@@ -109,7 +109,12 @@ fn duration(text: &str) -> Result<Duration, String> {
     if let Ok(seconds) = text.parse::<u32>() {
         return Ok(Duration::from_secs(seconds.into()));
     }
-    humantime::parse_duration(text).map_err(|e| format!("{e}; write `40s`, `5m` or `1h30m`"))
+    let longest = Duration::from_secs(10 * 366 * 24 * 3600);
+    match humantime::parse_duration(text) {
+        Ok(time) if time <= longest => Ok(time),
+        Ok(_) => Err("longer than ten years".to_owned()),
+        Err(e) => Err(format!("{e}; write `40s`, `5m` or `1h30m`")),
+    }
 }
 
 fn percent(text: &str) -> Result<f64, String> {

@@ -37,8 +37,8 @@ pub enum FilterError {
 pub struct Compiled {
     /// The program: an array of `struct sock_filter` (`linux/filter.h`), 8 bytes each.
     pub program: Vec<u8>,
-    /// Names that this build's libseccomp does not know. They are compiled by number here; a
-    /// runtime with that libseccomp leaves their rules out without a word.
+    /// Names that this build's libseccomp does not know. They are compiled by number here if the
+    /// profile is of one architecture; a runtime with that libseccomp leaves their rules out without a word.
     pub unknown: Vec<String>,
 }
 
@@ -77,7 +77,10 @@ pub fn compile(profile: &Profile) -> Result<Compiled, FilterError> {
             Ok(syscall) => Some(syscall),
             Err(_) => {
                 unknown.push(name.to_owned());
+                // A number means the same in one table alone.
+                let one_table = profile.architectures().count() == 1;
                 SysNo::from_name(native::ARCH, name)
+                    .filter(|_| one_table)
                     .and_then(|no| i32::try_from(no.number).ok())
                     .map(ScmpSyscall::from_raw_syscall)
             }

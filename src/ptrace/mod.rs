@@ -22,7 +22,7 @@ mod stopped;
 mod wait;
 
 pub use bell::{Bell, BellError};
-pub use seize::{Options, interrupt, seize};
+pub use seize::{Options, interrupt, kill, seize};
 pub use self_test::self_test;
 pub use signals::{Inherited, Origin, Request, SignalPort};
 pub use spawn::{Launched, spawn};

@@ -32,6 +32,19 @@ pub fn seize(tid: Tid, options: Options) -> Result<()> {
     request("PTRACE_SEIZE", libc::PTRACE_SEIZE, tid, 0, int_data(options.bits())).map(drop)
 }
 
+/// Sends a signal to a process, real-time ones included.
+///
+/// # Errors
+/// ESRCH if it is gone, EPERM if it is another user's and we lack CAP_KILL.
+pub fn kill(pid: i32, signal: i32) -> std::result::Result<(), crate::syscall::Errno> {
+    // SAFETY: `kill` takes integers alone; ids up to 0 would be groups, and are refused.
+    let result = if pid > 0 { unsafe { libc::kill(pid, signal) } } else { return Ok(()) };
+    match result {
+        0 => Ok(()),
+        _ => Err(crate::syscall::Errno(nix::errno::Errno::last() as i32)),
+    }
+}
+
 /// `PTRACE_INTERRUPT`: makes a running thread stop with [`super::Stop::Trap`]; one in group-stop
 /// reports that again.
 ///

@@ -96,7 +96,7 @@ pub struct Inherited {
 
 /// The signals of ours that are taken in order, in place of their default action, which would end
 /// us and with us a launched tree (`PTRACE_O_EXITKILL`).
-const TAKEN: [i32; 11] = [
+const TAKEN: [i32; 13] = [
     libc::SIGINT,
     libc::SIGTERM,
     libc::SIGHUP,
@@ -108,12 +108,15 @@ const TAKEN: [i32; 11] = [
     libc::SIGPROF,
     libc::SIGWINCH,
     libc::SIGIO,
+    libc::SIGPWR,
+    libc::SIGSTKFLT,
 ];
 
 /// Blocked beside them, so that a write to a terminal that does not want it cannot stop us while a
 /// tracee waits. Not SIGTTIN: we never read, so it means that the program did, and a shell must see
-/// us stop with it, or its `fg` continues neither.
-const BLOCKED: [i32; 1] = [libc::SIGTTOU];
+/// us stop with it, or its `fg` continues neither. And the limits on file size and CPU time, whose
+/// signals would end us and the program with us: a write then fails, and is told.
+const BLOCKED: [i32; 3] = [libc::SIGTTOU, libc::SIGXFSZ, libc::SIGXCPU];
 
 /// The end at which signals to this process come out one by one.
 #[derive(Debug)]

@@ -20,19 +20,29 @@ impl Tracer {
             })?;
         }
         if tree {
-            // A process that is forked while we look is seized by the kernel with its parent, so
-            // one look after the parents are taken finds all others.
+            self.attach_descendants(pids);
+        }
+        Ok(())
+    }
+
+    /// What a process forks once it is seized is seized by the kernel with it; what it has forked
+    /// just before is found by looking again until nothing new shows up.
+    fn attach_descendants(&mut self, pids: &[i32]) {
+        loop {
+            let before = self.tree.counts();
             for pid in pids.iter().flat_map(|pid| proc_tree::descendants(*pid).unwrap_or_default())
             {
                 match self.attach_process(pid) {
                     Ok(()) | Err(Errno(libc::ESRCH)) => {}
                     Err(errno) => {
-                        self.warn(format!("child process {pid} could not be traced: {errno}"));
+                        self.warn(format!("a child process could not be traced: {errno}"));
                     }
                 }
             }
+            if self.tree.counts() == before {
+                return;
+            }
         }
-        Ok(())
     }
 
     /// Seizes the threads of a process until no new one shows up.
@@ -97,6 +107,13 @@ impl Tracer {
         self.letting_go = true;
         for tid in self.tree.tids() {
             self.look_at(tid, Occasion::End);
+        }
+        // They stop no more; the kernel lets go of them when we end.
+        let now_ms = self.now_ms();
+        for tid in self.tree.exiting() {
+            if let Some(thread) = self.tree.remove(tid, None, now_ms) {
+                self.close_thread(&thread);
+            }
         }
         self.interrupt_all();
     }

@@ -43,12 +43,20 @@ pub fn run(
     observer: &mut dyn Observer,
     files: Sender<MappedFile>,
 ) -> Result<Outcome, TraceError> {
+    /// Whatever happens to the tracer, the control thread hears of its end.
+    struct Closing<'a>(&'a Mailbox);
+    impl Drop for Closing<'_> {
+        fn drop(&mut self) {
+            self.0.close();
+        }
+    }
     let live = Arc::new(Live::default());
     let mailbox = Mailbox::default();
     let bell = Bell::install()?;
     let mut tracer = Tracer::new(session, run, Arc::clone(&live), ignored, files);
     let started = Instant::now();
     std::thread::scope(|scope| {
+        let closing = Closing(&mailbox);
         let control = Control {
             mailbox: &mailbox,
             live: &live,
@@ -56,7 +64,7 @@ pub fn run(
             bell,
             started,
             checkpoint_every: session.checkpoint_every,
-            time_over: session.stop.after.map(|after| started + after),
+            time_over: session.stop.after.and_then(|after| started.checked_add(after)),
         };
         let (tell, hear) = std::sync::mpsc::channel();
         let thread = std::thread::Builder::new()
@@ -71,7 +79,7 @@ pub fn run(
         let begun = tracer.begin(&session.target);
         let result = tracer.watch(&mailbox);
         let result = begun.and(result);
-        mailbox.close();
+        drop(closing);
         while !thread.is_finished() {
             if let Some(bell) = back {
                 bell.ring();

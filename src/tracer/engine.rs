@@ -19,10 +19,11 @@ use super::tree::{Thread, Tree};
 use super::untraced::Stripped;
 use crate::proc::{ThreadStatus, tree as proc_tree};
 use crate::ptrace::{
-    Event, Options, PtraceError, Request, Stopped, Tid, WaitError, interrupt, seize, spawn, wait,
+    Event, Options, PtraceError, Request, Stopped, Tid, WaitError, interrupt, kill, seize, spawn,
+    wait,
 };
 use crate::recording::{Books, EndCause, Moment, Occasion, Phase, Run};
-use crate::syscall::{Errno, SignalSet};
+use crate::syscall::{Errno, SignalSet, signal_name};
 
 /// Why a run could not begin, or could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +86,8 @@ pub(super) struct Tracer {
     pub(super) live: Arc<Live>,
     /// The launched process; none if we attached.
     pub(super) launched: Option<i32>,
+    /// The process that we have told to end.
+    pub(super) told: Option<i32>,
     pub(super) options: Options,
     /// We attached, and are letting go of every thread as it stops.
     pub(super) letting_go: bool,
@@ -127,6 +130,7 @@ impl Tracer {
             phases: vec![Phase { name: PHASE_RUN.to_owned(), from_ms: 0, to_ms: None }],
             live,
             launched: None,
+            told: None,
             options: Options { die_with_tracer: launches },
             letting_go: false,
             stripped_calls: 0,
@@ -162,6 +166,7 @@ impl Tracer {
         self.tree.add(tid, tid.0, None, 0);
         self.books.threads_born += 1;
         self.launched = Some(tid.0);
+        self.live.set_population(1, 1);
         if let Some(thread) = self.tree.thread_mut(tid) {
             thread.launching = Some(super::tree::Launching::AtGate);
             thread.interrupted = true;
@@ -288,16 +293,28 @@ impl Tracer {
             }
             Action::Kill => {
                 for pid in self.tree.pids() {
-                    send(pid, libc::SIGKILL);
+                    self.send(pid, libc::SIGKILL);
                 }
             }
         }
     }
 
     /// The program is its oldest living process: the launched one, or a daemon that outlives it.
-    fn signal_program(&self, signal: i32) {
+    pub(super) fn signal_program(&mut self, signal: i32) {
         if let Some(pid) = self.tree.oldest() {
-            send(pid, signal);
+            self.told = Some(pid);
+            self.send(pid, signal);
+        }
+    }
+
+    /// Sends a signal to a process of the tree; one that is gone has no need of it.
+    pub(super) fn send(&mut self, pid: i32, signal: i32) {
+        match kill(pid, signal) {
+            Ok(()) | Err(Errno(libc::ESRCH)) => {}
+            Err(errno) => self.warn(format!(
+                "{} could not be sent to a process: {errno} (CAP_KILL?)",
+                signal_name(signal)
+            )),
         }
     }
 
@@ -432,14 +449,6 @@ impl Tracer {
             EndCause::Exited
         }
     }
-}
-
-pub(super) fn send(pid: i32, signal: i32) {
-    // The process may be gone; then there is nobody to tell.
-    let _ = nix::sys::signal::kill(
-        nix::unistd::Pid::from_raw(pid),
-        nix::sys::signal::Signal::try_from(signal).ok(),
-    );
 }
 
 /// How long a run took so far.

@@ -32,10 +32,7 @@ impl Tracer {
                 self.gone_on(result);
                 if stops_us {
                     // The shell waits for us, and must see that its job has stopped.
-                    super::engine::send(
-                        i32::try_from(std::process::id()).unwrap_or(0),
-                        libc::SIGTSTP,
-                    );
+                    self.send(nix::unistd::getpid().as_raw(), libc::SIGTSTP);
                 }
             }
             Stop::Trap => self.on_trap(stopped),
@@ -366,13 +363,18 @@ impl Tracer {
         let now_ms = self.now_ms();
         let status = ThreadStatus::read(tid.0).ok();
         let (pid, parent) = status.as_ref().map_or((tid.0, None), |s| (s.tgid, Some(s.ppid)));
-        self.tree.showed_up(tid);
+        // The parent's event knows better who made it: a parent may be gone, or another
+        // (`CLONE_PARENT`).
+        let parent = self.tree.showed_up(tid).or(parent);
         self.books.threads_born += 1;
         self.tree.add(tid, pid, parent, now_ms);
         let (processes, threads) = self.tree.counts();
         self.live.set_population(processes, threads);
         if let Some(status) = status {
             self.note_status(tid, &status, Occasion::Birth);
+        }
+        if self.plan.was_killed() {
+            self.send(pid, libc::SIGKILL);
         }
         let awaited = self.restore_at_birth.remove(&tid);
         let stripped = awaited.or_else(|| self.stripped_by_maker(stopped));
@@ -423,6 +425,9 @@ impl Tracer {
         let tid = stopped.tid();
         let now_ms = self.now_ms();
         self.look_at(tid, Occasion::End);
+        if let Some(thread) = self.tree.thread_mut(tid) {
+            thread.exiting = true;
+        }
         if let Some((thread, process)) = self.tree.process_of(tid)
             && process.threads == 1
         {
@@ -431,11 +436,24 @@ impl Tracer {
         self.go_on(stopped, 0);
     }
 
+    /// The process that was told to end has ended, and others of the tree live on: a shell script
+    /// around the node, say. Now the oldest of those is the program.
+    fn tell_the_next(&mut self, ended: i32) {
+        let is_over = self.told == Some(ended) && self.tree.process(ended).is_none();
+        if let Some((signal, true)) = self.plan.told_by().filter(|_| is_over) {
+            self.signal_program(signal);
+        }
+    }
+
     pub(super) fn on_end(&mut self, tid: Tid, ended: Ended) {
         let now_ms = self.now_ms();
         match self.tree.remove(tid, Some(ended), now_ms) {
-            Some(thread) => self.close_thread(&thread),
+            Some(thread) => {
+                self.close_thread(&thread);
+                self.tell_the_next(thread.pid);
+            }
             None => {
+                self.restore_at_birth.remove(&tid);
                 if self.tree.ended_unseen(tid) {
                     self.books.threads_born += 1;
                     self.books.threads_gone += 1;

@@ -62,6 +62,9 @@ impl Tracer {
             status: status.clone(),
         });
         run.incomplete_because = incomplete_because(cause, status.as_ref());
+        if self.launched.is_some() && run.syscalls.is_empty() {
+            run.incomplete_because.push("the program was never executed".to_owned());
+        }
         if self.not_started.is_none() {
             run.incomplete_because.extend(books::faults(&self.books));
         }

@@ -152,7 +152,8 @@ impl StopPlan {
                 }
                 _ => Action::Nothing,
             },
-            State::Killed => Action::Nothing,
+            // A child may have been on its way when the first SIGKILL went out.
+            State::Killed => Action::Kill,
         }
     }
 
@@ -319,7 +320,7 @@ mod tests {
         };
         assert_eq!(again(&mut plan, Duration::from_millis(900)), Action::Nothing);
         assert_eq!(again(&mut plan, Duration::from_millis(1000)), Action::Kill);
-        assert_eq!(again(&mut plan, Duration::from_millis(3000)), Action::Nothing);
+        assert_eq!(again(&mut plan, Duration::from_millis(3000)), Action::Kill);
         assert!(plan.was_killed());
     }
 

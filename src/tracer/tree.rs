@@ -46,6 +46,8 @@ pub struct Thread {
     /// It may be inside a call whose enter-stop we did not see: we attached, or it ran free.
     pub may_be_inside: bool,
     pub launching: Option<Launching>,
+    /// It is on its way out, and will report nothing but its death.
+    pub exiting: bool,
     /// What its credentials were when last looked at.
     pub credentials: Option<Arc<CredentialState>>,
 }
@@ -58,6 +60,7 @@ impl Thread {
             interrupted: false,
             may_be_inside: false,
             launching: None,
+            exiting: false,
             credentials: None,
         }
     }
@@ -100,7 +103,7 @@ pub struct Tree {
     ended_not_kept: u64,
     serial: u64,
     /// Births that a parent's event told of and whose thread has not shown up.
-    announced: HashSet<Tid>,
+    announced: HashMap<Tid, i32>,
     /// Threads that showed up before their parent's event; it may come after their death.
     unannounced: HashSet<Tid>,
     /// Deaths of children that never stopped and of which no event has told yet.
@@ -146,6 +149,11 @@ impl Tree {
 
     pub fn tids(&self) -> Vec<Tid> {
         self.threads.keys().copied().collect()
+    }
+
+    /// Threads that will never stop again: a leader that has exited waits for its threads.
+    pub fn exiting(&self) -> Vec<Tid> {
+        self.threads.iter().filter(|(_, t)| t.exiting).map(|(tid, _)| *tid).collect()
     }
 
     pub fn threads_of(&self, pid: i32) -> Vec<Tid> {
@@ -256,20 +264,24 @@ impl Tree {
         if self.stillborn.remove(&child) {
             return Birth::Stillborn;
         }
-        self.announced.insert(child);
+        self.announced.insert(child, creator);
         Birth::Awaited
     }
 
     /// A thread that is not in the tree has stopped for the first time.
-    pub fn showed_up(&mut self, tid: Tid) {
-        if !self.announced.remove(&tid) {
+    /// Returns who made it, if that is known already.
+    pub fn showed_up(&mut self, tid: Tid) -> Option<i32> {
+        self.stillborn.remove(&tid);
+        let creator = self.announced.remove(&tid);
+        if creator.is_none() {
             self.unannounced.insert(tid);
         }
+        creator
     }
 
     /// A thread that is not in the tree has ended. Whether it was known to be born.
     pub fn ended_unseen(&mut self, tid: Tid) -> bool {
-        let known = self.announced.remove(&tid);
+        let known = self.announced.remove(&tid).is_some();
         // Bounded: as the first process of a container we reap strangers, too.
         if !known && self.stillborn.len() < MAX_ENDED {
             self.stillborn.insert(tid);
