@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use common::{Traced, fixture, tool, trace, trace_with};
 use seccomp_gen::arch::Arch;
-use seccomp_gen::recording::{Loaded, Moment, Occasion, Run, Syscall};
+use seccomp_gen::recording::{ExitStatus, Loaded, Moment, Occasion, Run, Syscall};
 
 fn traced(name: &str) -> Traced {
     let traced = trace(&[fixture(name).to_str().unwrap()]);
@@ -307,4 +307,31 @@ fn every_recording_follows_the_published_schema() {
         let errors: Vec<String> = validator.iter_errors(&value).map(|e| e.to_string()).collect();
         assert!(errors.is_empty(), "{name}: {errors:?}");
     }
+}
+
+#[test]
+fn a_script_around_the_node_does_not_hide_it_from_the_stop_signal() {
+    let traced = trace_with(&["--for", "500ms"], &["sh", "-c", "sleep 30; true"]);
+    let run = traced.run();
+    assert!(run.duration_ms < 10_000, "{}", traced.stderr());
+    let sleep = run.processes.iter().find(|p| p.comm == "sleep").unwrap();
+    assert_eq!(sleep.status, Some(ExitStatus::Signal("SIGTERM".to_owned())));
+}
+
+#[test]
+fn a_real_time_signal_can_be_the_stop_signal() {
+    let options = ["--for", "500ms", "--stop-signal", "37"];
+    let run = trace_with(&options, &["sleep", "30"]).run();
+    let ending = run.ending.unwrap();
+    assert_eq!(ending.status, Some(ExitStatus::Signal("SIGRT_5".to_owned())));
+    assert!(ending.stop_signal.unwrap().sent && run.complete);
+}
+
+#[test]
+fn a_thread_name_that_tells_of_somebody_is_redacted() {
+    let script =
+        "import ctypes; ctypes.CDLL(None).prctl(15, b'root@secrethost'); open('/dev/null')";
+    let traced = trace_with(&["--redact"], &["python3", "-c", script]);
+    let text = std::fs::read_to_string(traced.dir.join("t.recording.json")).unwrap();
+    assert!(!text.contains("secrethost"));
 }

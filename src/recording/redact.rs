@@ -10,7 +10,7 @@ use super::merge;
 use super::model::{
     CapabilityEvidence, Command, Credentials, Executable, Module, Process, Recording, Run, Syscall,
 };
-use super::scrub::{self, Scrubber};
+use super::scrub::{self, REDACTED, Scrubber};
 
 /// The names by which a machine and its user can be told from others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -129,6 +129,12 @@ fn midnight(time: &str) -> String {
     format!("{}T00:00:00Z", date.unwrap_or("1970-01-01"))
 }
 
+/// A program may put into its thread's name whatever it likes: `sshd: user@host` is customary.
+fn redact_comm(comm: &str, scrubber: &Scrubber) -> String {
+    let customary = |c: char| c.is_ascii_alphanumeric() || "-_./:#() ".contains(c);
+    if comm.chars().all(customary) { scrubber.names(comm) } else { REDACTED.to_owned() }
+}
+
 fn redact_command(command: &mut Command, scrubber: &Scrubber, ids: &mut Ids) {
     for (i, arg) in command.argv.iter_mut().enumerate() {
         *arg = if i == 0 { scrubber.file(arg) } else { scrubber.argument(arg) };
@@ -150,7 +156,7 @@ fn redact_process(process: &mut Process, number: i32, scrubber: &Scrubber, ids: 
     let (old, started) = (process.pid, process.started_ms);
     process.pid = number;
     process.parent = process.parent.map(|parent| ids.process(parent, started));
-    process.comm = scrubber.names(&process.comm);
+    process.comm = redact_comm(&process.comm, scrubber);
     for exec in &mut process.execs {
         exec.path = scrubber.file(&exec.path);
     }
@@ -170,7 +176,7 @@ fn redact_syscall(syscall: &mut Syscall, scrubber: &Scrubber, ids: &mut Ids) {
     first.pid = ids.process(old, first.at_ms);
     first.tid = ids.thread(first.tid, old, first.pid);
     first.exe = first.exe.as_deref().map(|exe| scrubber.file(exe));
-    first.comm = first.comm.as_deref().map(|comm| scrubber.names(comm));
+    first.comm = first.comm.as_deref().map(|comm| redact_comm(comm, scrubber));
     if let Some(caller) = &mut first.caller {
         caller.module = scrubber.file(&caller.module);
     }

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
-/// In place of a name or a value.
-const REDACTED: &str = "[redacted]";
+/// What stands where something was taken out.
+pub const REDACTED: &str = "[redacted]";
 /// In place of a path within a text.
 const PATH: &str = "[path]";
 /// In place of a network address within a text.
