@@ -231,8 +231,7 @@ fn exit_4_the_environment_does_not_permit_tracing() {
     assert!(told.contains("PTRACE_SEIZE") && told.ends_with(refused), "{told}");
     assert_eq!(strace.stdout(), "");
 
-    // Under a filter of a container runtime that denies ptrace(2), see tests/transparency.rs;
-    // under Yama: the decision is tested on given values in src/proc/doctor, for this machine's
+    // Not tested yet: under a filter of a container runtime that denies ptrace(2). Under Yama: the decision is tested on given values in src/proc/doctor, for this machine's
     // kernel has none.
 }
 

@@ -25,7 +25,7 @@ fn fixtures_behave_as_untraced() {
     let mut failures = Vec::new();
     for name in common::fixture_names() {
         if matches!(name.as_str(), "inherit" | "daemonize") {
-            continue; // see transparency.rs
+            continue; // see tests/stopping.rs
         }
         let path = common::fixture(&name);
         let arguments = arguments(&name);

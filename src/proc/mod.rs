@@ -19,3 +19,8 @@ pub use elf::ElfFacts;
 pub use error::ProcError;
 pub use maps::Maps;
 pub use status::ThreadStatus;
+
+/// The id of this process, in the type that ids of other processes have.
+pub fn own_pid() -> i32 {
+    nix::unistd::getpid().as_raw()
+}

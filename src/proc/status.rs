@@ -88,7 +88,7 @@ impl ThreadStatus {
 
     /// Our own process's main thread.
     pub fn read_own() -> Result<ThreadStatus, ProcError> {
-        ThreadStatus::read(i32::try_from(std::process::id()).unwrap_or(0))
+        ThreadStatus::read(super::own_pid())
     }
 
     /// Reads the text of such a file. Lines that a kernel may lack are taken for their zero; the

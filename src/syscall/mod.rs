@@ -14,4 +14,4 @@ pub mod decode;
 pub use capability::{Cap, CapSet};
 pub use errno::Errno;
 pub use number::SysNo;
-pub use signal::{SignalSet, signal_from_name, signal_name};
+pub use signal::{SignalSet, asks_to_stop, signal_from_name, signal_name};

@@ -23,6 +23,11 @@ pub fn signal_from_name(name: &str) -> Option<i32> {
     (1..=64).find(|n| signal_name(*n) == full)
 }
 
+/// Whether the signal customarily asks a program to end in order: SIGINT, SIGTERM, SIGHUP.
+pub fn asks_to_stop(number: i32) -> bool {
+    matches!(number, libc::SIGINT | libc::SIGTERM | libc::SIGHUP)
+}
+
 /// A set of signals; bit n - 1 is signal n, as in `/proc/PID/status`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "Vec<String>", try_from = "Vec<String>")]

@@ -2,7 +2,7 @@
 
 use super::engine::{TraceError, Tracer};
 use super::handlers::mark_attached;
-use crate::proc::tree as proc_tree;
+use crate::proc::{own_pid, tree as proc_tree};
 use crate::ptrace::{PtraceError, Tid, interrupt, seize};
 use crate::recording::{Exec, Loaded, Occasion};
 use crate::syscall::Errno;
@@ -130,9 +130,8 @@ impl Tracer {
 }
 
 fn is_traced_by_us(tid: i32) -> bool {
-    let own = i32::try_from(std::process::id()).unwrap_or(0);
     crate::proc::ThreadStatus::read(tid)
-        .is_ok_and(|s| s.tracer_pid == own || s.tracer_pid == nix::unistd::gettid().as_raw())
+        .is_ok_and(|s| s.tracer_pid == own_pid() || s.tracer_pid == nix::unistd::gettid().as_raw())
 }
 
 fn is_dead(tid: i32) -> bool {

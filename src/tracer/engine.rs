@@ -17,13 +17,13 @@ use super::stop::{Action, Cause, StopPlan};
 use super::target::{Session, Target};
 use super::tree::{Thread, Tree};
 use super::untraced::Stripped;
-use crate::proc::{ThreadStatus, tree as proc_tree};
+use crate::proc::{ThreadStatus, own_pid, tree as proc_tree};
 use crate::ptrace::{
     Event, Options, PtraceError, Request, Stopped, Tid, WaitError, interrupt, kill, seize, spawn,
     wait,
 };
 use crate::recording::{Books, EndCause, Moment, Occasion, Phase, Run};
-use crate::syscall::{Errno, SignalSet, signal_name};
+use crate::syscall::{Errno, SignalSet, asks_to_stop, signal_name};
 
 /// Why a run could not begin, or could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -202,8 +202,7 @@ impl Tracer {
         let mut checkpoint = None;
         match letter {
             Letter::Signal(request) => {
-                let is_request =
-                    matches!(request.signal, libc::SIGINT | libc::SIGTERM | libc::SIGHUP);
+                let is_request = asks_to_stop(request.signal);
                 if is_request && !self.is_ignored(request) {
                     self.request_stop(Cause::Signal(request), now);
                 } else if !is_request && self.pass_signals {
@@ -243,9 +242,8 @@ impl Tracer {
             return;
         }
         let shares_terminal = self.tree.oldest().is_some_and(|pid| {
-            let own = i32::try_from(std::process::id()).unwrap_or(0);
             let group = |pid| proc_tree::stat(pid).map(|s| s.pgrp).ok();
-            group(pid).is_some() && group(pid) == group(own)
+            group(pid).is_some() && group(pid) == group(own_pid())
         });
         let action = self.plan.request(cause, shares_terminal, now);
         self.act(action);
@@ -254,7 +252,7 @@ impl Tracer {
     /// A signal to us that was read only when the program had ended: if it had the same one, it was
     /// asked to, and not by chance.
     pub(super) fn asked_late(&mut self, request: crate::ptrace::Request) {
-        let is_request = matches!(request.signal, libc::SIGINT | libc::SIGTERM | libc::SIGHUP);
+        let is_request = asks_to_stop(request.signal);
         let now = Instant::now();
         if is_request && self.launched.is_some() && self.plan.has_received(request, now) {
             let action = self.plan.request(Cause::Signal(request), false, now);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::tree::{Call, Process};
 use crate::knowledge::capability;
-use crate::proc::{host, tree as proc_tree};
+use crate::proc::{host, own_pid, tree as proc_tree};
 use crate::recording::{CapabilityEvidence, CredentialState};
 
 /// How many distinct pieces of evidence are kept.
@@ -28,12 +28,11 @@ pub struct Evidence {
 impl Evidence {
     /// None yet.
     pub fn new() -> Evidence {
-        let own = i32::try_from(std::process::id()).unwrap_or(0);
         Evidence {
             found: BTreeMap::new(),
             unprivileged_port_start: u16::try_from(host::ip_unprivileged_port_start())
                 .unwrap_or(u16::MAX),
-            own_user_ns: proc_tree::user_ns(own).ok(),
+            own_user_ns: proc_tree::user_ns(own_pid()).ok(),
         }
     }
 

@@ -4,10 +4,10 @@ use super::engine::Tracer;
 use super::tree::{Birth, Call, Launching, Thread};
 use super::untraced;
 use crate::arch::Arch;
-use crate::proc::{ThreadStatus, tree as proc_tree};
+use crate::proc::{ThreadStatus, own_pid, tree as proc_tree};
 use crate::ptrace::{CallInfo, Ended, Stop, Stopped, Tid};
 use crate::recording::{Exec, Occasion, Sighting};
-use crate::syscall::{Errno, SysNo};
+use crate::syscall::{Errno, SysNo, asks_to_stop};
 
 impl Tracer {
     pub(super) fn on_stop(&mut self, stopped: Stopped, stop: Stop) {
@@ -32,7 +32,7 @@ impl Tracer {
                 self.gone_on(result);
                 if stops_us {
                     // The shell waits for us, and must see that its job has stopped.
-                    self.send(nix::unistd::getpid().as_raw(), libc::SIGTSTP);
+                    self.send(own_pid(), libc::SIGTSTP);
                 }
             }
             Stop::Trap => self.on_trap(stopped),
@@ -54,8 +54,7 @@ impl Tracer {
         if !of_terminal || pid.is_none() || pid != self.launched || pid != Some(tid.0) {
             return false;
         }
-        let own = i32::try_from(std::process::id()).unwrap_or(0);
-        let (Ok(its), Ok(ours)) = (proc_tree::stat(tid.0), proc_tree::stat(own)) else {
+        let (Ok(its), Ok(ours)) = (proc_tree::stat(tid.0), proc_tree::stat(own_pid())) else {
             return false;
         };
         its.pgrp == ours.pgrp && ours.terminal_pgrp == ours.pgrp
@@ -267,7 +266,7 @@ impl Tracer {
                 return;
             }
             let number = i32::from_ne_bytes(number);
-            let wanted = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP].contains(&number);
+            let wanted = asks_to_stop(number);
             let Ok(fd) = i32::try_from(call.args[0] & 0xffff_ffff) else { return };
             let Some(pid) = self.tree.thread(stopped.tid()).map(|t| t.pid) else { return };
             if !wanted
@@ -302,7 +301,7 @@ impl Tracer {
     }
 
     fn on_signal(&mut self, stopped: Stopped, signal: i32) {
-        let is_request = matches!(signal, libc::SIGINT | libc::SIGTERM | libc::SIGHUP);
+        let is_request = asks_to_stop(signal);
         let of_program = self.launched.is_some()
             && self.tree.thread(stopped.tid()).map(|t| t.pid) == self.tree.oldest();
         if is_request
@@ -322,11 +321,7 @@ impl Tracer {
             // A child that is dead will be reported as such.
             let _ = gate.open_gate();
         }
-        let interrupted = self
-            .tree
-            .thread_mut(stopped.tid())
-            .is_some_and(|thread| std::mem::take(&mut thread.interrupted));
-        if interrupted {
+        if self.take_interrupted(stopped.tid()) {
             let repaired = repair_interrupted_call(&stopped);
             self.tolerate(repaired);
         }

@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 use crate::ptrace::{Origin, Request};
-use crate::syscall::signal_name;
+use crate::syscall::{asks_to_stop, signal_name};
 
 /// How long a program's own copy of a signal may take to show. Both copies are sent by one loop in
 /// the kernel; what is waited for is our own reading of the program's stops.
@@ -101,7 +101,7 @@ impl StopPlan {
 
     /// The program's process was seen to take a signal that can be a request.
     pub fn program_received(&mut self, signal: i32, origin: Origin, now: Instant) -> Action {
-        if !matches!(signal, libc::SIGINT | libc::SIGTERM | libc::SIGHUP) {
+        if !asks_to_stop(signal) {
             return Action::Nothing;
         }
         if let State::Judging { request, .. } = self.state
