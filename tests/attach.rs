@@ -275,6 +275,24 @@ fn a_process_that_executes_itself_without_pause() {
     }
 }
 
+/// 150 threads beside one that executes the program anew every few milliseconds.
+#[test]
+fn a_process_that_executes_itself_among_many_threads() {
+    let dir = Scratch::new();
+    let end = dir.join("end");
+    let mut program = start(text(&fixture("exec_among_threads")), &[text(&end)]);
+    wait_until("its threads run", || threads(program.pid()).len() > 100);
+    for n in 0..times(100) {
+        let span = format!("--for={}ms", 20 + 43 * (n % 7));
+        let run = finished(program.pid(), &[&span]).run();
+        assert!(run.complete, "{:?} {:?}", run.incomplete_because, run.books);
+        assert!(program.is_running(), "{}", program.stderr());
+    }
+    std::fs::write(&end, "").unwrap();
+    assert_eq!(program.code(), 0, "{}", program.stderr());
+    assert_eq!(program.stdout(), "ok exec_among_threads\n");
+}
+
 #[test]
 fn whatever_ends_the_trace_the_process_is_never_signalled() {
     let mut program = start(text(&fixture("trap_term")), &["60"]);

@@ -8,22 +8,35 @@ pub struct Options {
     /// `PTRACE_O_EXITKILL`: the tracee dies with the tracer. For launched trees only; an attached
     /// process must outlive us.
     pub die_with_tracer: bool,
+    /// `PTRACE_O_TRACEEXIT`: the tracee stops before it ends. Off while the threads of a process
+    /// are seized one by one: an execve(2) of one of them holds what [`seize`] waits for
+    /// (`cred_guard_mutex`) until every other thread is gone, and such a stop would keep it.
+    pub exit_stops: bool,
 }
 
 impl Options {
-    fn bits(self) -> i32 {
-        let always = libc::PTRACE_O_TRACESYSGOOD
+    pub(super) fn bits(self) -> i32 {
+        let mut bits = libc::PTRACE_O_TRACESYSGOOD
             | libc::PTRACE_O_TRACECLONE
             | libc::PTRACE_O_TRACEFORK
             | libc::PTRACE_O_TRACEVFORK
-            | libc::PTRACE_O_TRACEEXEC
-            | libc::PTRACE_O_TRACEEXIT;
-        if self.die_with_tracer { always | libc::PTRACE_O_EXITKILL } else { always }
+            | libc::PTRACE_O_TRACEEXEC;
+        if self.die_with_tracer {
+            bits |= libc::PTRACE_O_EXITKILL;
+        }
+        if self.exit_stops {
+            bits |= libc::PTRACE_O_TRACEEXIT;
+        }
+        bits
     }
 }
 
 /// `PTRACE_SEIZE`: takes a thread under trace without stopping it. What it creates later is
 /// seized with the same options by the kernel.
+///
+/// Blocks while a thread of the same process is in execve(2), which ends only when the process's
+/// other threads have been reaped, by their tracer if they have one: whoever seizes more than one
+/// thread does it under [`super::hear_beside`].
 ///
 /// # Errors
 /// `Died` if there is no such thread; `Refused` with EPERM if the kernel does not allow it or the

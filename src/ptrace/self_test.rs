@@ -38,7 +38,7 @@ fn run() -> Result<(), String> {
 
 fn watch(tid: Tid, launched: super::Launched) -> Result<(), String> {
     let say = |e: &dyn std::fmt::Display| e.to_string();
-    seize(tid, Options { die_with_tracer: true }).map_err(|e| say(&e))?;
+    seize(tid, Options { die_with_tracer: true, exit_stops: false }).map_err(|e| say(&e))?;
     interrupt(tid).map_err(|e| say(&e))?;
     let mut launched = Some(launched);
     let mut entered = false;

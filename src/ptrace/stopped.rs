@@ -94,6 +94,15 @@ impl Stopped {
         Ok(message)
     }
 
+    /// `PTRACE_SETOPTIONS`.
+    ///
+    /// # Errors
+    /// As every request.
+    pub fn set_options(&self, options: super::Options) -> Result<()> {
+        let bits = int_data(options.bits());
+        request("PTRACE_SETOPTIONS", libc::PTRACE_SETOPTIONS, self.tid, 0, bits).map(drop)
+    }
+
     /// `PTRACE_GETREGS`.
     ///
     /// # Errors

@@ -1,6 +1,10 @@
 //! Hearing of stops and deaths.
 
-use super::{Stopped, Tid};
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+
+use super::{Bell, Stopped, Tid};
 use crate::syscall::Errno;
 
 /// Why a thread stands stopped; the names are those of ptrace(2).
@@ -63,9 +67,13 @@ pub enum WaitError {
 /// # Errors
 /// See [`WaitError`].
 pub fn wait() -> Result<Event, WaitError> {
+    wait_with(libc::__WALL | libc::__WNOTHREAD)
+}
+
+fn wait_with(options: i32) -> Result<Event, WaitError> {
     let mut status = 0;
     // SAFETY: `status` is a live local.
-    let tid = unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL | libc::__WNOTHREAD) };
+    let tid = unsafe { libc::waitpid(-1, &raw mut status, options) };
     if tid < 0 {
         return Err(match nix::errno::Errno::last() {
             nix::errno::Errno::EINTR => WaitError::Interrupted,
@@ -77,6 +85,51 @@ pub fn wait() -> Result<Event, WaitError> {
     Ok(match read_status(status) {
         Ok(ended) => Event::Ended(tid, ended),
         Err(stop) => Event::Stopped(Stopped::new(tid), stop),
+    })
+}
+
+/// Does `work` on the calling thread, which traces, and hears of stops and deaths on another thread
+/// meanwhile: what has died is reaped although the tracer may be blocked in a request. What was
+/// heard is for the tracer to serve afterwards, in that order. `work` calls the function that it is
+/// given whenever there may be a first tracee.
+///
+/// While this lasts, other children of this process are reaped as well.
+///
+/// # Errors
+/// If the other thread cannot be started.
+pub fn hear_beside<T>(work: impl FnOnce(&dyn Fn()) -> T) -> io::Result<(T, Vec<Event>)> {
+    let over = AtomicBool::new(false);
+    let (tell_of_tracee, hear_of_tracee) = mpsc::channel();
+    let (tell_bell, hear_bell) = mpsc::channel();
+    std::thread::scope(|scope| {
+        let listen = || {
+            let hear_of_tracee = hear_of_tracee;
+            let mut heard = Vec::new();
+            // The other end waits for it below.
+            let _ = tell_bell.send(Bell::here());
+            while !over.load(Ordering::Relaxed) {
+                match wait_with(libc::__WALL) {
+                    Ok(event) => heard.push(event),
+                    Err(WaitError::Interrupted) => {}
+                    // Nobody to wait for, until a tracee is told of or the work is done.
+                    Err(_) if hear_of_tracee.recv().is_err() => break,
+                    Err(_) => {}
+                }
+            }
+            heard
+        };
+        let ear = std::thread::Builder::new().name("ear".to_owned()).spawn_scoped(scope, listen)?;
+        let bell = hear_bell.recv().ok();
+        let done = work(&|| tell_of_tracee.send(()).unwrap_or_default());
+        over.store(true, Ordering::Relaxed);
+        drop(tell_of_tracee);
+        while !ear.is_finished() {
+            if let Some(bell) = bell {
+                bell.ring();
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        Ok((done, ear.join().unwrap_or_default()))
     })
 }
 

@@ -1,86 +1,129 @@
 //! Taking hold of processes that run already, letting them run free, and letting them go.
 
 use super::engine::{TraceError, Tracer};
-use super::handlers::mark_attached;
 use crate::proc::{own_pid, tree as proc_tree};
-use crate::ptrace::{PtraceError, Tid, interrupt, seize};
+use crate::ptrace::{Options, PtraceError, Stopped, Tid, hear_beside, interrupt, seize};
 use crate::recording::{Exec, Loaded, Occasion};
 use crate::syscall::Errno;
 
+/// What a thread that was to be seized turned out to be.
+enum Found {
+    New,
+    Ours,
+    Dead,
+}
+
 impl Tracer {
-    /// Seizes every thread of the processes, and of all their descendants if `tree` says so.
+    /// Seizes every thread of the processes, and of all their descendants if `tree` says so, while
+    /// all of them run on; then makes each stop.
     pub(super) fn attach(&mut self, pids: &[i32], tree: bool) -> Result<(), TraceError> {
+        let (seized, heard) = hear_beside(|has_tracee| self.seize_all(pids, tree, has_tracee))
+            .map_err(TraceError::Thread)?;
+        self.heard.extend(heard);
+        seized?;
+        self.interrupt_all();
+        Ok(())
+    }
+
+    fn seize_all(
+        &mut self,
+        pids: &[i32],
+        tree: bool,
+        has_tracee: &dyn Fn(),
+    ) -> Result<(), TraceError> {
         for pid in pids {
             if proc_tree::stat(*pid).is_err() {
                 return Err(TraceError::NoSuchProcess(*pid));
             }
-            self.attach_process(*pid).map_err(|errno| match errno {
+            self.seize_process(*pid, has_tracee).map_err(|errno| match errno {
                 Errno(libc::ESRCH) => TraceError::NoSuchProcess(*pid),
                 errno => TraceError::MayNotAttach { pid: *pid, errno },
             })?;
         }
         if tree {
-            self.attach_descendants(pids);
+            self.seize_descendants(pids, has_tracee);
         }
         Ok(())
     }
 
     /// What a process forks once it is seized is seized by the kernel with it; what it has forked
     /// just before is found by looking again until nothing new shows up.
-    fn attach_descendants(&mut self, pids: &[i32]) {
+    fn seize_descendants(&mut self, pids: &[i32], has_tracee: &dyn Fn()) {
         loop {
-            let before = self.tree.counts();
+            let mut new = false;
             for pid in pids.iter().flat_map(|pid| proc_tree::descendants(*pid).unwrap_or_default())
             {
-                match self.attach_process(pid) {
-                    Ok(()) | Err(Errno(libc::ESRCH)) => {}
+                match self.seize_process(pid, has_tracee) {
+                    Ok(any) => new |= any,
+                    Err(Errno(libc::ESRCH)) => {}
                     Err(errno) => {
                         self.warn(format!("a child process could not be traced: {errno}"));
                     }
                 }
             }
-            if self.tree.counts() == before {
+            if !new {
                 return;
             }
         }
     }
 
-    /// Seizes the threads of a process until no new one shows up.
-    fn attach_process(&mut self, pid: i32) -> Result<(), Errno> {
-        let mut seized_any = self.tree.process(pid).is_some();
+    /// Seizes the threads of a process until no new one shows up; whether there was any.
+    fn seize_process(&mut self, pid: i32, has_tracee: &dyn Fn()) -> Result<bool, Errno> {
+        let mut any = false;
+        let mut is_ours = false;
         loop {
             let mut new = false;
-            for tid in proc_tree::threads(pid).unwrap_or_default() {
-                if self.tree.thread(Tid(tid)).is_some() {
-                    continue;
-                }
-                match seize(Tid(tid), self.options) {
-                    Ok(()) => {
-                        self.attached(Tid(tid), pid);
+            // The leader once more at the end: an execve(2) of a thread that was not seized yet has
+            // put that in the place of the leader that was.
+            let leader = std::iter::once(pid);
+            for tid in proc_tree::threads(pid).unwrap_or_default().into_iter().chain(leader) {
+                match self.seize_thread(tid)? {
+                    Found::New => {
+                        has_tracee();
+                        self.seized(Tid(tid), pid);
                         new = true;
                     }
-                    Err(PtraceError::Died(_)) => {}
-                    // It was made by a thread that is ours already, and is ours with it.
-                    Err(PtraceError::Refused { .. }) if is_traced_by_us(tid) => {}
-                    // A leader that has exited before its threads cannot be seized.
-                    Err(PtraceError::Refused { .. }) if is_dead(tid) => {}
-                    Err(PtraceError::Refused { errno, .. }) => return Err(errno),
+                    Found::Ours => is_ours = true,
+                    Found::Dead => {}
                 }
             }
-            seized_any |= new;
+            any |= new;
             if !new {
-                return if seized_any { Ok(()) } else { Err(Errno(libc::ESRCH)) };
+                return if any || is_ours { Ok(any) } else { Err(Errno(libc::ESRCH)) };
             }
         }
     }
 
-    fn attached(&mut self, tid: Tid, pid: i32) {
+    fn seize_thread(&self, tid: i32) -> Result<Found, Errno> {
+        /// Who was refused for being dead may have another in its place when it is looked at, so
+        /// one refusal of somebody who lives is not enough.
+        const ATTEMPTS: usize = 5;
+        let mut why = Errno(libc::ESRCH);
+        for _ in 0..ATTEMPTS {
+            match seize(Tid(tid), Options { exit_stops: false, ..self.options }) {
+                Ok(()) => return Ok(Found::New),
+                Err(PtraceError::Died(_)) => return Ok(Found::Dead),
+                // Seized before, or made by a thread that was.
+                Err(PtraceError::Refused { .. }) if is_traced_by_us(tid) => return Ok(Found::Ours),
+                // A leader that waits for its threads, say.
+                Err(PtraceError::Refused { .. }) if is_dead(tid) => return Ok(Found::Dead),
+                Err(PtraceError::Refused { errno, .. }) => why = errno,
+            }
+        }
+        Err(why)
+    }
+
+    fn seized(&mut self, tid: Tid, pid: i32) {
         let now_ms = self.now_ms();
+        if let Some(replaced) = self.tree.remove(tid, None, now_ms) {
+            self.close_thread(&replaced);
+        }
         self.books.threads_born += 1;
         let parent = proc_tree::stat(pid).map(|s| s.ppid).ok();
         let is_new = self.tree.add(tid, pid, parent, now_ms);
         if let Some((thread, process)) = self.tree.process_of(tid) {
-            mark_attached(thread);
+            thread.may_be_inside = true;
+            thread.lacks_options = true;
             if is_new {
                 process.execs = proc_tree::exe(pid)
                     .map(|exe| Exec { at_ms: now_ms, path: exe.path, observed: false })
@@ -92,8 +135,15 @@ impl Tracer {
         self.look_at(tid, Occasion::Attach);
         let (processes, threads) = self.tree.counts();
         self.live.set_population(processes, threads);
-        let interrupted = interrupt(tid);
-        self.tolerate(interrupted);
+    }
+
+    /// The first stop of a thread that was seized with less than the run's options.
+    pub(super) fn complete_options(&mut self, stopped: &Stopped) {
+        let Some(thread) = self.tree.thread_mut(stopped.tid()) else { return };
+        if std::mem::take(&mut thread.lacks_options) {
+            let set = stopped.set_options(self.options);
+            self.tolerate(set);
+        }
     }
 
     /// The threads ran free; each is to stop at its syscalls again.
@@ -134,6 +184,7 @@ fn is_traced_by_us(tid: i32) -> bool {
         .is_ok_and(|s| s.tracer_pid == own_pid() || s.tracer_pid == nix::unistd::gettid().as_raw())
 }
 
+/// Whether it is a zombie, or has been reaped meanwhile.
 fn is_dead(tid: i32) -> bool {
-    crate::proc::ThreadStatus::read(tid).is_ok_and(|s| s.is_dead())
+    crate::proc::ThreadStatus::read(tid).map_or(true, |s| s.is_dead())
 }

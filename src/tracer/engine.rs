@@ -1,6 +1,6 @@
 //! The wait loop: one OS thread hears of every stop, books it, and lets the thread go on.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
@@ -89,6 +89,8 @@ pub(super) struct Tracer {
     /// The process that we have told to end.
     pub(super) told: Option<i32>,
     pub(super) options: Options,
+    /// What was heard while threads were seized, and is still to be served.
+    pub(super) heard: VecDeque<Event>,
     /// We attached, and are letting go of every thread as it stops.
     pub(super) letting_go: bool,
     /// How many calls are open whose `CLONE_UNTRACED` was taken out.
@@ -131,7 +133,8 @@ impl Tracer {
             live,
             launched: None,
             told: None,
-            options: Options { die_with_tracer: launches },
+            options: Options { die_with_tracer: launches, exit_stops: true },
+            heard: VecDeque::new(),
             letting_go: false,
             stripped_calls: 0,
             restore_at_birth: HashMap::new(),
@@ -176,7 +179,7 @@ impl Tracer {
     /// Hears of stops and deaths until nobody is left.
     pub(super) fn watch(&mut self, mailbox: &Mailbox) -> Result<(), TraceError> {
         while self.tree.is_alive() {
-            match wait() {
+            match self.heard.pop_front().map_or_else(wait, Ok) {
                 Ok(Event::Stopped(stopped, stop)) => {
                     self.meter.heard();
                     self.on_stop(stopped, stop);

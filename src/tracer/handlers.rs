@@ -1,7 +1,7 @@
 //! What is done at each kind of stop.
 
 use super::engine::Tracer;
-use super::tree::{Birth, Call, Launching, Thread};
+use super::tree::{Birth, Call, Launching};
 use super::untraced;
 use crate::arch::Arch;
 use crate::proc::{ThreadStatus, own_pid, tree as proc_tree};
@@ -17,6 +17,7 @@ impl Tracer {
         if self.tree.thread(tid).is_none() && stop != Stop::Exec {
             self.on_new_thread(&stopped);
         }
+        self.complete_options(&stopped);
         match stop {
             Stop::Syscall => self.on_syscall_stop(stopped),
             Stop::Signal(signal) => self.on_signal(stopped, signal),
@@ -363,6 +364,10 @@ impl Tracer {
         let parent = self.tree.showed_up(tid).or(parent);
         self.books.threads_born += 1;
         self.tree.add(tid, pid, parent, now_ms);
+        if let Some(thread) = self.tree.thread_mut(tid) {
+            // It has the options of its maker, which may have made it just after it was seized.
+            thread.lacks_options = self.launched.is_none();
+        }
         let (processes, threads) = self.tree.counts();
         self.live.set_population(processes, threads);
         if let Some(status) = status {
@@ -476,10 +481,4 @@ fn repair_interrupted_call(stopped: &Stopped) -> crate::ptrace::Result<()> {
     }
     regs.make_again();
     stopped.set_regs(&regs)
-}
-
-/// A thread that is attached to may be inside a call.
-pub(super) fn mark_attached(thread: &mut Thread) {
-    thread.may_be_inside = true;
-    thread.interrupted = true;
 }

@@ -46,6 +46,8 @@ pub struct Thread {
     /// It may be inside a call whose enter-stop we did not see: we attached, or it ran free.
     pub may_be_inside: bool,
     pub launching: Option<Launching>,
+    /// It was seized with less than the run's options, which it is given at its first stop.
+    pub lacks_options: bool,
     /// It is on its way out, and will report nothing but its death.
     pub exiting: bool,
     /// What its credentials were when last looked at.
@@ -60,6 +62,7 @@ impl Thread {
             interrupted: false,
             may_be_inside: false,
             launching: None,
+            lacks_options: false,
             exiting: false,
             credentials: None,
         }

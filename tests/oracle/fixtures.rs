@@ -13,6 +13,7 @@ const RACING: &[(&str, &str)] = &[
     ("clone_untraced", "strace -f does not see these children; the kernel does"),
     ("daemonize", POLLS),
     ("eintr_none", THREADS),
+    ("exec_among_threads", THREADS),
     ("exec_nonleader", THREADS),
     ("exec_while_cloning", THREADS),
     ("exit_race", THREADS),
