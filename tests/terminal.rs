@@ -274,5 +274,7 @@ fn a_stopped_job_is_killed_with_its_tracer() {
     shell.terminal.shows("Stopped", 1);
     kill(Pid::from_raw(tracer), Signal::SIGKILL).unwrap();
     wait_until("nothing is left", || processes_marked(mark).is_empty());
+    // A shell that still takes the job for stopped would refuse to exit.
+    wait_until("the shell knows", || children(shell.shell.pid()).is_empty());
     shell.exit();
 }

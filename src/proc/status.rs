@@ -105,6 +105,16 @@ impl ThreadStatus {
         Ok(status)
     }
 
+    /// The signals that wait for this thread or its process and are not blocked.
+    pub fn deliverable(&self) -> SignalSet {
+        self.sig_pending.with(self.shd_pending).without(self.sig_blk)
+    }
+
+    /// The signals that do nothing: set to be ignored, or by default.
+    pub fn ignored(&self) -> SignalSet {
+        self.sig_ign.with(SignalSet::IGNORED_BY_DEFAULT.without(self.sig_cgt))
+    }
+
     /// Whether the thread has ended and only waits to be reaped.
     pub fn is_dead(&self) -> bool {
         matches!(self.state, 'Z' | 'X' | 'x')

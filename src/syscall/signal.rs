@@ -34,9 +34,35 @@ pub fn asks_to_stop(number: i32) -> bool {
 pub struct SignalSet(pub u64);
 
 impl SignalSet {
+    /// Those whose default action is to do nothing (signal(7), "Standard signals"; SIGCONT only
+    /// does something for a process that is stopped).
+    pub const IGNORED_BY_DEFAULT: SignalSet = SignalSet(
+        1 << (libc::SIGCHLD - 1)
+            | 1 << (libc::SIGCONT - 1)
+            | 1 << (libc::SIGURG - 1)
+            | 1 << (libc::SIGWINCH - 1),
+    );
+
     /// Whether the signal of that number is in the set.
     pub fn contains(self, number: i32) -> bool {
         (1..=64).contains(&number) && self.0 & (1 << (number - 1)) != 0
+    }
+
+    /// Whether no signal is in it.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// What is in either.
+    #[must_use]
+    pub fn with(self, other: SignalSet) -> SignalSet {
+        SignalSet(self.0 | other.0)
+    }
+
+    /// What is in this one alone.
+    #[must_use]
+    pub fn without(self, other: SignalSet) -> SignalSet {
+        SignalSet(self.0 & !other.0)
     }
 
     /// The names of the signals in the set, in order of number.

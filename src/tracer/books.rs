@@ -23,6 +23,11 @@ impl StopMeter {
         self.heard = Instant::now();
     }
 
+    /// When the stop at hand was heard of.
+    pub fn heard_at(&self) -> Instant {
+        self.heard
+    }
+
     /// The thread goes on; how long it stood.
     pub fn gone_on(&mut self) -> Duration {
         let stood = self.heard.elapsed();

@@ -274,9 +274,8 @@ impl Tracer {
             let node = self.tree.oldest();
             let action = self.plan.due(
                 |signal| {
-                    node.and_then(|pid| ThreadStatus::read(pid).ok()).is_some_and(|s| {
-                        (s.shd_pending.0 | s.sig_pending.0) >> (signal - 1) & 1 == 1
-                    })
+                    node.and_then(|pid| ThreadStatus::read(pid).ok())
+                        .is_some_and(|s| s.shd_pending.with(s.sig_pending).contains(signal))
                 },
                 now,
             );

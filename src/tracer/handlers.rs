@@ -77,14 +77,11 @@ impl Tracer {
                 }
             }
             CallInfo::Exit { result, is_error } => {
-                self.on_exit(&stopped, result, is_error);
                 // A stop clears the kernel's note of an interrupt that came before it
                 // (`ptrace_stop`): this one may be all the answer that there is.
                 let interrupted = self.take_interrupted(stopped.tid());
-                if interrupted && result == -i64::from(libc::EINTR) {
-                    let repaired = repair_interrupted_call(&stopped);
-                    self.tolerate(repaired);
-                }
+                let again = self.make_again(&stopped, result, interrupted);
+                self.on_exit(&stopped, result, is_error, again);
             }
             CallInfo::None if stopped.is_dying() => return self.on_exit_event(stopped),
             CallInfo::None => {
@@ -145,7 +142,15 @@ impl Tracer {
         super::modules::Modules::called_from(process, ip);
         self.books.enters += 1;
         let entered = self.ledger.enter(no, &args, stopped);
-        let mut call = Call { slot: entered.slot, no, args, ip, entered, stripped: None };
+        let mut call = Call {
+            slot: entered.slot,
+            no,
+            args,
+            ip,
+            since: self.meter.heard_at(),
+            entered,
+            stripped: None,
+        };
         if let Some(flags) = entered.clone_flags.filter(|_| !self.letting_go) {
             match untraced::strip(stopped, no, flags, &args) {
                 Ok(stripped) => {
@@ -191,7 +196,7 @@ impl Tracer {
         }
     }
 
-    fn on_exit(&mut self, stopped: &Stopped, result: i64, is_error: bool) {
+    fn on_exit(&mut self, stopped: &Stopped, result: i64, is_error: bool, again: bool) {
         let tid = stopped.tid();
         let error = if is_error { Errno::of_result(result) } else { None };
         let Some(thread) = self.tree.thread_mut(tid) else { return };
@@ -205,9 +210,8 @@ impl Tracer {
             self.books.lost += u64::from(!expected);
             return;
         };
-        let interrupted = thread.interrupted;
         self.books.exits += 1;
-        self.ledger.exit(call.slot, error, interrupted);
+        self.ledger.exit(call.slot, error, again);
         if let Some(stripped) = call.stripped {
             self.stripped_calls -= 1;
             let restored = untraced::restore(stopped, stripped);
@@ -323,8 +327,13 @@ impl Tracer {
             let _ = gate.open_gate();
         }
         if self.take_interrupted(stopped.tid()) {
-            let repaired = repair_interrupted_call(&stopped);
-            self.tolerate(repaired);
+            match stopped.regs() {
+                Ok(regs) if regs.in_syscall() => {
+                    self.make_again(&stopped, regs.result(), true);
+                }
+                Ok(_) => {}
+                Err(e) => self.tolerate(Err(e)),
+            }
         }
         self.go_on(stopped, 0);
     }
@@ -461,24 +470,4 @@ impl Tracer {
             }
         }
     }
-}
-
-/// Makes a thread that our `PTRACE_INTERRUPT` got out of a call go back into it.
-///
-/// The kernel does so by itself for calls that return ERESTARTSYS or one of its kin. But
-/// epoll_wait, sigtimedwait, semtimedop and receives with a time-out return EINTR, as they do for
-/// SIGSTOP and SIGCONT (signal(7), "Interruption of system calls and library functions by stop
-/// signals"). If a signal is waiting, the EINTR may be its doing, and stays.
-fn repair_interrupted_call(stopped: &Stopped) -> crate::ptrace::Result<()> {
-    let mut regs = stopped.regs()?;
-    if !regs.in_syscall() || regs.result() != -i64::from(libc::EINTR) {
-        return Ok(());
-    }
-    let deliverable = ThreadStatus::read(stopped.tid().0)
-        .is_ok_and(|s| (s.sig_pending.0 | s.shd_pending.0) & !s.sig_blk.0 != 0);
-    if deliverable {
-        return Ok(());
-    }
-    regs.make_again();
-    stopped.set_regs(&regs)
 }

@@ -172,15 +172,12 @@ impl Ledger {
         entered
     }
 
-    /// Books a syscall-exit-stop. `interrupted_by_us` says that EINTR, if that is the result, is
-    /// our own doing and will be repaired.
-    pub fn exit(&mut self, slot: SlotId, error: Option<Errno>, interrupted_by_us: bool) {
+    /// Books a syscall-exit-stop. `again` says that we make the thread call again.
+    pub fn exit(&mut self, slot: SlotId, error: Option<Errno>, again: bool) {
         let slot = &mut self.slots[slot.0 as usize];
         match error {
             None => slot.succeeded += 1,
-            Some(e) if e.is_restart() || (interrupted_by_us && e == Errno(libc::EINTR)) => {
-                slot.restarted += 1;
-            }
+            Some(e) if again || e.is_restart() => slot.restarted += 1,
             Some(e) => match slot.errnos.iter_mut().find(|(known, _)| *known == e) {
                 Some((_, count)) => *count += 1,
                 None => slot.errnos.push((e, 1)),

@@ -7,8 +7,10 @@
 //!
 //! The parts: `tree` knows processes and threads, `ledger` the syscalls, `books` the accounting,
 //! `credentials` and `modules` what /proc tells of a process, `stop` when and how the program is
-//! told to end, `breather` when it may run free, `attach` and `engine` move the threads.
+//! told to end, `breather` when it may run free, `attach` and `engine` move the
+//! threads, `again` hides from them that we did.
 
+mod again;
 mod attach;
 mod books;
 mod breather;

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Instant;
 
+use super::again::Again;
 use super::ledger::{Entered, SlotId};
 use super::untraced::Stripped;
 use crate::proc::Maps;
@@ -22,6 +24,8 @@ pub struct Call {
     pub args: [u64; 6],
     /// The address behind the syscall instruction.
     pub ip: u64,
+    /// When its enter-stop was heard of.
+    pub since: Instant,
     pub entered: Entered,
     /// What was changed to keep `CLONE_UNTRACED` from hiding the child.
     pub stripped: Option<Stripped>,
@@ -46,6 +50,8 @@ pub struct Thread {
     /// It may be inside a call whose enter-stop we did not see: we attached, or it ran free.
     pub may_be_inside: bool,
     pub launching: Option<Launching>,
+    /// Its call was made again by us, and is still under way.
+    pub again: Option<Again>,
     /// It was seized with less than the run's options, which it is given at its first stop.
     pub lacks_options: bool,
     /// It is on its way out, and will report nothing but its death.
@@ -62,6 +68,7 @@ impl Thread {
             interrupted: false,
             may_be_inside: false,
             launching: None,
+            again: None,
             lacks_options: false,
             exiting: false,
             credentials: None,
