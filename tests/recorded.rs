@@ -64,6 +64,20 @@ fn tracked_arguments_are_recorded_with_all_their_values_and_no_others() {
     assert_eq!(errnos(call(&run, Arch::X86_64, "clone3")), [("EINVAL", 1)]);
 }
 
+/// A value that the kernel could not read either is none: family 0 or flags 0 would be one.
+#[test]
+fn memory_that_cannot_be_read_gives_no_value() {
+    let script = "import ctypes\n\
+                  libc = ctypes.CDLL(None)\n\
+                  libc.bind(0, ctypes.c_void_p(16), 16)\n\
+                  libc.syscall(435, ctypes.c_void_p(16), ctypes.c_size_t(88))\n";
+    let run = trace(&[tool("python3").to_str().unwrap(), "-c", script]).run();
+    for name in ["bind", "clone3"] {
+        let arguments = &call(&run, Arch::X86_64, name).arguments;
+        assert_eq!((arguments[0].values.len(), arguments[0].unreadable), (0, 1), "{name}");
+    }
+}
+
 #[test]
 fn counts_results_and_errnos_add_up() {
     let run = traced("many_errnos").run();

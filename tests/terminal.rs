@@ -267,9 +267,12 @@ fn a_stopped_job_is_killed_with_its_tracer() {
     let shell = Shell::start();
     shell.terminal.type_in(&format!("export MARK={mark}\n"));
     shell.trace("sleep 30", "");
-    wait_until("it runs", || processes_marked(mark).len() >= 2);
-    let (tracer, program) = shell.both();
-    wait_until("it sleeps", || field(program, program, "Name") == "sleep");
+    wait_until("it sleeps", || {
+        let named = |pid: &i32| field(*pid, *pid, "Name") == "sleep";
+        let mine = children(shell.shell.pid());
+        mine.first().is_some_and(|tracer| children(*tracer).iter().any(named))
+    });
+    let (tracer, _) = shell.both();
     shell.terminal.type_in(CTRL_Z);
     shell.terminal.shows("Stopped", 1);
     kill(Pid::from_raw(tracer), Signal::SIGKILL).unwrap();

@@ -493,6 +493,10 @@ pub struct ArgumentValues {
     pub name: String,
     /// The values, sorted by their numbers.
     pub values: Vec<ArgumentValue>,
+    /// How many calls pointed to memory that could not be read: a bad pointer, which the kernel
+    /// answers with EFAULT, or a process that may not be read.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unreadable: u64,
     /// Whether there were more values than are kept.
     pub and_more: bool,
 }
@@ -587,4 +591,10 @@ pub struct Books {
     pub births_unexplained: u64,
     /// What is known to be lost. Zero in every complete run.
     pub lost: u64,
+}
+
+/// For fields that say something only if something happened.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }

@@ -72,6 +72,7 @@ fn telling() -> Run {
             text: "AF_UNIX, \"/run/user/5001/x y\", @alice-socket".to_owned(),
             count: 1,
         }],
+        unreadable: 0,
         and_more: false,
     });
     run.capability_evidence =

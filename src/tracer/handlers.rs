@@ -157,7 +157,14 @@ impl Tracer {
                     self.stripped_calls += usize::from(stripped.is_some());
                     call.stripped = stripped;
                 }
-                Err(e) => self.tolerate(Err(e)),
+                Err(crate::ptrace::PtraceError::Died(_)) => {}
+                Err(e) => {
+                    self.books.lost += 1;
+                    self.warn(format!(
+                        "CLONE_UNTRACED could not be taken out of a call: a child may have \
+                         escaped, and what it did is not recorded ({e})"
+                    ));
+                }
             }
         }
         if let Some(thread) = self.tree.thread_mut(tid) {

@@ -100,6 +100,7 @@ struct Slot {
 struct ArgumentLog {
     tracked: &'static Tracked,
     values: Vec<([u64; MAX_PARTS], u64)>,
+    unreadable: u64,
     and_more: bool,
 }
 
@@ -160,12 +161,9 @@ impl Ledger {
             clone_flags: None,
         };
         for log in &mut slot.arguments {
-            let mut key = [0; MAX_PARTS];
-            for (value, (source, _)) in key.iter_mut().zip(log.tracked.parts) {
-                *value = fetch(*source, no.arch, args, stopped, &mut entered);
-            }
+            let key = log.tracked.read(no.arch, args, stopped, &mut entered);
             if slot.interest.births {
-                entered.clone_flags = Some(key[0]);
+                entered.clone_flags = key.map(|key| key[0]);
             }
             log.note(key);
         }
@@ -241,7 +239,12 @@ impl Slot {
             arguments: name
                 .into_iter()
                 .flat_map(|name| tracked(no.arch, name))
-                .map(|tracked| ArgumentLog { tracked, values: Vec::new(), and_more: false })
+                .map(|tracked| ArgumentLog {
+                    tracked,
+                    values: Vec::new(),
+                    unreadable: 0,
+                    and_more: false,
+                })
                 .collect(),
         }
     }
@@ -283,7 +286,11 @@ impl Slot {
 }
 
 impl ArgumentLog {
-    fn note(&mut self, key: [u64; MAX_PARTS]) {
+    fn note(&mut self, key: Option<[u64; MAX_PARTS]>) {
+        let Some(key) = key else {
+            self.unreadable += 1;
+            return;
+        };
         let room = self.values.len() < MAX_VALUES;
         match self.values.iter_mut().find(|(known, _)| *known == key) {
             Some((_, count)) => *count += 1,
@@ -303,11 +310,29 @@ impl ArgumentLog {
             })
             .collect();
         values.sort();
-        (!values.is_empty()).then(|| ArgumentValues {
+        (!values.is_empty() || self.unreadable > 0).then(|| ArgumentValues {
             name: self.tracked.name.to_owned(),
             values,
+            unreadable: self.unreadable,
             and_more: self.and_more,
         })
+    }
+}
+
+impl Tracked {
+    /// The values that a call has, in registers and memory; none if the memory cannot be read.
+    fn read(
+        &self,
+        arch: Arch,
+        args: &[u64; 6],
+        stopped: &Stopped,
+        entered: &mut Entered,
+    ) -> Option<[u64; MAX_PARTS]> {
+        let mut key = [0; MAX_PARTS];
+        for (value, (source, _)) in key.iter_mut().zip(self.parts) {
+            *value = fetch(*source, arch, args, stopped, entered)?;
+        }
+        Some(key)
     }
 }
 
@@ -317,20 +342,22 @@ fn fetch(
     args: &[u64; 6],
     stopped: &Stopped,
     entered: &mut Entered,
-) -> u64 {
+) -> Option<u64> {
     match source {
-        Source::Int(n) => args[n] & 0xffff_ffff,
-        Source::Bits(n, mask) => args[n] & mask,
-        Source::Word(n) => stopped.read_word(pointer(arch, args[n])).unwrap_or(0),
+        Source::Int(n) => Some(args[n] & 0xffff_ffff),
+        Source::Bits(n, mask) => Some(args[n] & mask),
+        Source::Word(n) => stopped.read_word(pointer(arch, args[n])),
         Source::AddressFamily => {
             let mut bytes = [0; SockAddr::PREFIX];
             let given = usize::try_from(args[2] & 0xffff_ffff).unwrap_or(0);
             let wanted = given.min(bytes.len());
             let read = stopped.read_memory(pointer(arch, args[1]), &mut bytes[..wanted]);
             entered.address = SockAddr::parse(&bytes[..read]);
-            entered.address.map_or(0, |a| u64::from(a.family))
+            entered.address.map(|a| u64::from(a.family))
         }
-        Source::AddressPort => entered.address.and_then(|a| a.port).map_or(NO_PORT, u64::from),
+        Source::AddressPort => {
+            Some(entered.address.and_then(|a| a.port).map_or(NO_PORT, u64::from))
+        }
     }
 }
 

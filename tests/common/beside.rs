@@ -19,6 +19,7 @@ use seccomp_gen::recording::{Recording, Run, load};
 pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// Asks until it is so; fails with `what` if it never is.
+#[track_caller]
 pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let so = until(LIMIT, || is_so().then_some(()));
     assert!(so.is_some(), "it never came to this: {what}");

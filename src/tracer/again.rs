@@ -1,0 +1,119 @@
+//! Calls that end with EINTR under a tracer alone, and are made again.
+//!
+//! A blocked call that is interrupted is gone back to by the kernel itself, unless a handler runs:
+//! it ends with ERESTARTSYS or one of its kin inside the kernel. But epoll_wait, sigtimedwait,
+//! semtimedop, io_getevents and receives with a time-out end with EINTR whatever interrupted them
+//! (signal(7), "Interruption of system calls and library functions by stop signals"). Two things
+//! interrupt them that an untraced program never hears of: our `PTRACE_INTERRUPT`, and a signal
+//! that is ignored, which the kernel keeps from being discarded for a tracer to see
+//! (`sig_ignored`, kernel/signal.c).
+//!
+//! One case is left as it is: a SIGCONT to a process that is not stopped makes each of its threads
+//! trap for the tracer (`prepare_signal`), and nothing tells the EINTR of that from another.
+
+use std::time::Instant;
+
+use super::engine::Tracer;
+use super::tree::Call;
+use crate::arch::Arch;
+use crate::proc::ThreadStatus;
+use crate::ptrace::{Stopped, Tid};
+
+/// A call that was made again, and is under way.
+#[derive(Clone, Copy, Debug)]
+pub struct Again {
+    /// When it was first made.
+    since: Instant,
+    /// How often it was made again.
+    times: u32,
+    shortened: Option<Shortened>,
+}
+
+/// A time-out that was shortened by what of it had passed.
+#[derive(Clone, Copy, Debug)]
+struct Shortened {
+    arch: Arch,
+    /// The address behind the call.
+    ip: u64,
+    /// Milliseconds, as the program gave it.
+    given: u64,
+}
+
+/// `epoll_wait(2)`'s and `epoll_pwait(2)`'s time-out: the fourth argument, an `int` of milliseconds
+/// that is endless below zero.
+const EPOLL_TIMEOUT: usize = 3;
+
+/// How often a call is made again whose time-out starts anew with that: a program whose every wait
+/// is cut short by ignored signals must get on in the end.
+const MAX_TIMES: u32 = 16;
+
+impl Tracer {
+    /// At an exit-stop, or at the stop that answers an interrupt: whether the thread's call ended
+    /// with EINTR that an untraced program would not see. Then it makes the call again.
+    pub(super) fn make_again(&mut self, stopped: &Stopped, result: i64, interrupted: bool) -> bool {
+        let tid = stopped.tid();
+        let ours = result == -i64::from(libc::EINTR) && is_our_doing(tid, interrupted);
+        if !ours && self.tree.thread(tid).is_none_or(|t| t.again.is_none()) {
+            return false;
+        }
+        match self.change_registers(stopped, ours) {
+            Ok(made) => made,
+            Err(e) => {
+                self.tolerate(Err(e));
+                false
+            }
+        }
+    }
+
+    fn change_registers(&mut self, stopped: &Stopped, again: bool) -> crate::ptrace::Result<bool> {
+        let letting_go = self.letting_go;
+        let Some(thread) = self.tree.thread_mut(stopped.tid()) else { return Ok(false) };
+        let call = thread.call;
+        let since = call.map_or_else(Instant::now, |call| call.since);
+        let mut state = thread.again.unwrap_or(Again { since, times: 0, shortened: None });
+        let mut regs = stopped.regs()?;
+        if let Some(shortened) = state.shortened.take() {
+            if call.is_none_or(|call| call.ip != shortened.ip) {
+                // A handler has come in between, and this is its call.
+                return Ok(false);
+            }
+            regs.set_arg(shortened.arch, EPOLL_TIMEOUT, shortened.given);
+        }
+        let epoll = call.filter(Call::has_epoll_timeout);
+        let made = again
+            && regs.in_syscall()
+            && (epoll.is_some() || state.times < MAX_TIMES || letting_go);
+        if made {
+            state.times += 1;
+            regs.make_again();
+            // Once we have let go nobody would put the time-out back.
+            if let Some(Call { ip, no, .. }) = epoll.filter(|_| !letting_go) {
+                let given = regs.arg(no.arch, EPOLL_TIMEOUT);
+                let passed = u64::try_from(state.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+                let left = (given & 0xffff_ffff).saturating_sub(passed);
+                regs.set_arg(no.arch, EPOLL_TIMEOUT, left);
+                state.shortened = Some(Shortened { arch: no.arch, ip, given });
+            }
+        }
+        thread.again = made.then_some(state);
+        stopped.set_regs(&regs)?;
+        Ok(made)
+    }
+}
+
+impl Call {
+    /// Whether it is to end after a time that a register tells.
+    fn has_epoll_timeout(&self) -> bool {
+        let given = self.args[EPOLL_TIMEOUT];
+        matches!(self.no.name(), Some("epoll_wait" | "epoll_pwait")) && given & 0x8000_0000 == 0
+    }
+}
+
+/// Nothing is waiting to be delivered that untraced would have ended the call: our interrupt did,
+/// or signals that would have been discarded.
+fn is_our_doing(tid: Tid, interrupted: bool) -> bool {
+    let Ok(status) = ThreadStatus::read(tid.0) else { return interrupted };
+    let waiting = status.deliverable();
+    let heard = waiting.without(status.ignored());
+    heard.is_empty() && (interrupted || !waiting.is_empty())
+}
