@@ -27,7 +27,7 @@ pub use self_test::self_test;
 pub use signals::{Inherited, Origin, Request, SignalPort};
 pub use spawn::{Launched, spawn};
 pub use stopped::{CallInfo, Stopped};
-pub use wait::{Ended, Event, Stop, WaitError, hear_beside, wait};
+pub use wait::{Ended, Event, Stop, WaitError, hear_beside, is_continued, wait};
 
 use crate::syscall::Errno;
 

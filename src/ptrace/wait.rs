@@ -1,6 +1,7 @@
 //! Hearing of stops and deaths.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 
@@ -86,6 +87,19 @@ fn wait_with(options: i32) -> Result<Event, WaitError> {
         Ok(ended) => Event::Ended(tid, ended),
         Err(stop) => Event::Stopped(Stopped::new(tid), stop),
     })
+}
+
+/// Whether the last that befell a child of ours, of its stops and continuations, was a SIGCONT.
+/// A group-stop that is heard of late may be over.
+pub fn is_continued(pid: i32) -> bool {
+    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+    let options = libc::WCONTINUED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
+    let Ok(id) = libc::id_t::try_from(pid) else { return false };
+    // SAFETY: `info` is a live local; all-zero is a valid siginfo_t, which the kernel fills or, if
+    // it has nothing to tell, leaves.
+    let (result, info) =
+        unsafe { (libc::waitid(libc::P_PID, id, info.as_mut_ptr(), options), info.assume_init()) };
+    result == 0 && info.si_code != 0
 }
 
 /// Does `work` on the calling thread, which traces, and hears of stops and deaths on another thread

@@ -547,8 +547,9 @@ pub struct CapabilityEvidence {
 pub struct Cost {
     /// How often a thread stood stopped for us.
     pub stops: u64,
-    /// How long threads stood stopped in all, from the moment that we heard of the stop until we
-    /// let it go on.
+    /// How long threads stood stopped in all: our service, from the moment that we heard of a stop
+    /// until we let the thread go on. What the kernel needs before and after (5 to 40 us a stop, to
+    /// wake us and the thread) is not in it.
     pub stopped_ns: u64,
     /// The longest single stop.
     pub longest_ns: u64,

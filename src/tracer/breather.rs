@@ -1,11 +1,10 @@
-//! `--max-share`: letting a busy process run free for a while when the stops cost too much.
-//!
-//! A token bucket: it holds up to two seconds of stopped time, fills at the user's share of a core,
-//! and is drained by what the stops cost. When it is empty the threads run free until it is half
-//! full again, which gives the next look room for more than a glimpse.
+//! `--max-share`: letting a busy process run free for a while when the stops cost too much: from when
+//! its bucket is empty until that is half full again, which gives the next look room for more than
+//! a glimpse.
 
 use std::time::{Duration, Instant};
 
+use super::bucket::Bucket;
 use crate::recording::Gap;
 
 const CAPACITY: Duration = Duration::from_secs(2);
@@ -16,22 +15,18 @@ const MAX_GAPS: usize = 1024;
 /// Whether the threads are watched or run free.
 #[derive(Debug)]
 pub struct Breather {
-    /// Tokens per second; none if there is no limit.
-    share: Option<f64>,
-    level: f64,
-    refilled: Instant,
+    /// None if there is no limit.
+    bucket: Option<Bucket>,
     free_since: Option<u64>,
     gaps: Vec<Gap>,
     gaps_total_ms: u64,
 }
 
 impl Breather {
-    /// Watching, with a full bucket.
+    /// Watching. `share` is a fraction of one core.
     pub fn new(share: Option<f64>, now: Instant) -> Breather {
         Breather {
-            share,
-            level: CAPACITY.as_secs_f64(),
-            refilled: now,
+            bucket: share.map(|share| Bucket::new(CAPACITY, share, now)),
             free_since: None,
             gaps: Vec::new(),
             gaps_total_ms: 0,
@@ -44,32 +39,29 @@ impl Breather {
     }
 
     /// A stop has cost this much. Whether it was one too many: the threads are to run free.
-    pub fn spend(&mut self, cost: Duration, now_ms: u64) -> bool {
-        let Some(share) = self.share.filter(|_| self.is_watching()) else { return false };
-        let now = Instant::now();
-        self.refill(share, now);
-        self.level -= cost.as_secs_f64();
-        if self.level > 0.0 {
-            return false;
+    pub fn spend(&mut self, cost: Duration, now: Instant, now_ms: u64) -> bool {
+        let is_watching = self.is_watching();
+        let Some(bucket) = self.bucket.as_mut().filter(|_| is_watching) else { return false };
+        let is_empty = bucket.spend(cost, now);
+        if is_empty {
+            self.free_since = Some(now_ms);
         }
-        self.free_since = Some(now_ms);
-        true
+        is_empty
     }
 
     /// When the threads are to be watched again, if they run free.
     pub fn deadline(&self) -> Option<Instant> {
-        let share = self.share.filter(|_| !self.is_watching())?;
-        let missing = CAPACITY.as_secs_f64() / 2.0 - self.level;
-        Some(self.refilled + Duration::from_secs_f64((missing / share).clamp(0.01, 3600.0)))
+        self.bucket.as_ref().filter(|_| !self.is_watching()).map(Bucket::half_full_at)
     }
 
     /// Whether the time has come to watch again; if so, the gap is closed.
     pub fn due(&mut self, now: Instant, now_ms: u64) -> bool {
-        let (Some(share), Some(deadline)) = (self.share, self.deadline()) else { return false };
-        if now < deadline {
+        if self.deadline().is_none_or(|deadline| now < deadline) {
             return false;
         }
-        self.refill(share, now);
+        if let Some(bucket) = &mut self.bucket {
+            bucket.fill(now);
+        }
         self.close(now_ms);
         true
     }
@@ -84,15 +76,12 @@ impl Breather {
         }
     }
 
-    /// The gaps, and the sum of all.
-    pub fn gaps(&self) -> (Vec<Gap>, u64) {
-        (self.gaps.clone(), self.gaps_total_ms)
-    }
-
-    fn refill(&mut self, share: f64, now: Instant) {
-        let passed = now.saturating_duration_since(self.refilled).as_secs_f64();
-        self.level = (self.level + passed * share).min(CAPACITY.as_secs_f64());
-        self.refilled = now;
+    /// The gaps until now, and the sum of all.
+    pub fn gaps(&self, now_ms: u64) -> (Vec<Gap>, u64) {
+        let open = self.free_since.map(|from_ms| Gap { from_ms, to_ms: now_ms });
+        let room = MAX_GAPS - self.gaps.len();
+        let listed = self.gaps.iter().copied().chain(open.into_iter().take(room)).collect();
+        (listed, self.gaps_total_ms + open.map_or(0, |gap| gap.to_ms - gap.from_ms))
     }
 }
 
@@ -102,8 +91,9 @@ mod tests {
 
     #[test]
     fn without_a_limit_nothing_runs_free() {
-        let mut breather = Breather::new(None, Instant::now());
-        assert!(!breather.spend(Duration::from_secs(60), 1));
+        let now = Instant::now();
+        let mut breather = Breather::new(None, now);
+        assert!(!breather.spend(Duration::from_secs(60), now + Duration::from_secs(60), 1));
         assert!(breather.is_watching());
     }
 
@@ -111,12 +101,14 @@ mod tests {
     fn too_much_cost_makes_a_gap_and_time_ends_it() {
         let start = Instant::now();
         let mut breather = Breather::new(Some(0.1), start);
-        assert!(!breather.spend(Duration::from_secs(1), 10), "a burst is free");
-        assert!(breather.spend(Duration::from_millis(1500), 20));
+        let second = Duration::from_secs(1);
+        assert!(!breather.spend(second, start + second, 1_000), "a burst is free");
+        assert!(breather.spend(5 * second, start + 6 * second, 6_000));
         assert!(!breather.is_watching());
+        assert_eq!(breather.gaps(7_000), (vec![Gap { from_ms: 6_000, to_ms: 7_000 }], 1_000));
         let deadline = breather.deadline().expect("it runs free");
-        assert!(!breather.due(start, 30));
-        assert!(breather.due(deadline + Duration::from_millis(1), 15_020));
-        assert_eq!(breather.gaps(), (vec![Gap { from_ms: 20, to_ms: 15_020 }], 15_000));
+        assert!(!breather.due(start, 7_000));
+        assert!(breather.due(deadline + Duration::from_millis(1), 36_000));
+        assert_eq!(breather.gaps(40_000), (vec![Gap { from_ms: 6_000, to_ms: 36_000 }], 30_000));
     }
 }

@@ -51,9 +51,10 @@ pub fn run(
         }
     }
     let live = Arc::new(Live::default());
-    let mailbox = Mailbox::default();
+    let mailbox = Arc::new(Mailbox::default());
     let bell = Bell::install()?;
-    let mut tracer = Tracer::new(session, run, Arc::clone(&live), ignored, files);
+    let mut tracer =
+        Tracer::new(session, run, Arc::clone(&live), Arc::clone(&mailbox), ignored, files);
     let started = Instant::now();
     std::thread::scope(|scope| {
         let closing = Closing(&mailbox);
@@ -77,7 +78,7 @@ pub fn run(
             .map_err(TraceError::Thread)?;
         let back = hear.recv().ok();
         let begun = tracer.begin(&session.target);
-        let result = tracer.watch(&mailbox);
+        let result = tracer.watch();
         let result = begun.and(result);
         drop(closing);
         while !thread.is_finished() {
@@ -108,11 +109,10 @@ struct Control<'a> {
 
 impl Control<'_> {
     fn keep(mut self, observer: &mut dyn Observer) {
-        let mut deadline: Option<Instant> = None;
         let mut next_checkpoint = self.started + self.checkpoint_every.min(FIRST_CHECKPOINT);
         while !self.mailbox.is_closed() {
             let now = Instant::now();
-            let until = [deadline, self.time_over, Some(next_checkpoint)]
+            let until = [self.mailbox.deadline(), self.time_over, Some(next_checkpoint)]
                 .into_iter()
                 .flatten()
                 .map(|at| at.saturating_duration_since(now))
@@ -124,7 +124,7 @@ impl Control<'_> {
                 self.time_over = None;
                 letters.push(Letter::TimeOver);
             }
-            if deadline.is_some_and(|at| now >= at) {
+            if self.mailbox.deadline().is_some_and(|at| now >= at) {
                 letters.push(Letter::Due);
             }
             if now >= next_checkpoint {
@@ -132,8 +132,7 @@ impl Control<'_> {
                 letters.push(Letter::Checkpoint);
             }
             for letter in letters {
-                let Some((next, run)) = self.mailbox.ask(letter, self.bell) else { return };
-                deadline = next;
+                let Some(run) = self.mailbox.ask(letter, self.bell) else { return };
                 if let Some(run) = run {
                     observer.checkpoint(*run);
                 }

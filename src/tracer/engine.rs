@@ -84,6 +84,7 @@ pub(super) struct Tracer {
     pub(super) plan: StopPlan,
     pub(super) phases: Vec<Phase>,
     pub(super) live: Arc<Live>,
+    mailbox: Arc<Mailbox>,
     /// The launched process; none if we attached.
     pub(super) launched: Option<i32>,
     /// The process that we have told to end.
@@ -109,6 +110,7 @@ impl Tracer {
         session: &Session,
         run: Run,
         live: Arc<Live>,
+        mailbox: Arc<Mailbox>,
         ignored: SignalSet,
         files: Sender<MappedFile>,
     ) -> Tracer {
@@ -131,6 +133,7 @@ impl Tracer {
             plan: StopPlan::new(session.stop),
             phases: vec![Phase { name: PHASE_RUN.to_owned(), from_ms: 0, to_ms: None }],
             live,
+            mailbox,
             launched: None,
             told: None,
             options: Options { die_with_tracer: launches, exit_stops: true },
@@ -177,7 +180,8 @@ impl Tracer {
     }
 
     /// Hears of stops and deaths until nobody is left.
-    pub(super) fn watch(&mut self, mailbox: &Mailbox) -> Result<(), TraceError> {
+    pub(super) fn watch(&mut self) -> Result<(), TraceError> {
+        let mailbox = Arc::clone(&self.mailbox);
         while self.tree.is_alive() {
             match self.heard.pop_front().map_or_else(wait, Ok) {
                 Ok(Event::Stopped(stopped, stop)) => {
@@ -200,7 +204,7 @@ impl Tracer {
     }
 
     /// Answers the control thread.
-    fn answer(&mut self, letter: Letter) -> (Option<Instant>, Option<Box<Run>>) {
+    fn answer(&mut self, letter: Letter) -> Option<Box<Run>> {
         let now = Instant::now();
         let mut checkpoint = None;
         match letter {
@@ -216,8 +220,13 @@ impl Tracer {
             Letter::Due => self.on_due(now),
             Letter::Checkpoint => checkpoint = Some(Box::new(self.snapshot())),
         }
+        self.tell_deadline();
+        checkpoint
+    }
+
+    fn tell_deadline(&self) {
         let deadlines = [self.plan.deadline(), self.breather.deadline()];
-        (deadlines.into_iter().flatten().min(), checkpoint)
+        self.mailbox.set_deadline(deadlines.into_iter().flatten().min());
     }
 
     /// What our parent has us ignore stays ignored: SIGHUP under `nohup`, SIGINT from the terminal
@@ -363,7 +372,10 @@ impl Tracer {
         } else {
             if let Some(thread) = self.tree.thread_mut(tid) {
                 thread.may_be_inside = true;
-                self.books.enters_closed_otherwise += u64::from(thread.call.take().is_some());
+                if let Some(call) = thread.call.take() {
+                    self.books.enters_closed_otherwise += 1;
+                    self.ledger.unfinished(call.slot);
+                }
             }
             stopped.resume_free(signal)
         };
@@ -372,13 +384,14 @@ impl Tracer {
 
     /// Books the end of a stop. A thread that died in it has ended it as well.
     pub(super) fn gone_on(&mut self, result: crate::ptrace::Result<()>) {
-        let stood = self.meter.gone_on();
+        let served = self.meter.gone_on();
         self.books.stops_ended += 1;
         self.live.set_stops(self.meter.stops());
         self.tolerate(result);
         let now_ms = self.now_ms_if(self.options.die_with_tracer);
-        if self.breather.spend(stood, now_ms) {
+        if self.breather.spend(served.cost, served.at, now_ms) {
             self.live.set_phase("running free");
+            self.tell_deadline();
         }
     }
 

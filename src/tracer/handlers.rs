@@ -5,7 +5,7 @@ use super::tree::{Birth, Call, Launching};
 use super::untraced;
 use crate::arch::Arch;
 use crate::proc::{ThreadStatus, own_pid, tree as proc_tree};
-use crate::ptrace::{CallInfo, Ended, Stop, Stopped, Tid};
+use crate::ptrace::{CallInfo, Ended, Stop, Stopped, Tid, is_continued};
 use crate::recording::{Exec, Occasion, Sighting};
 use crate::syscall::{Errno, SysNo, asks_to_stop};
 
@@ -23,7 +23,8 @@ impl Tracer {
             Stop::Signal(signal) => self.on_signal(stopped, signal),
             Stop::Group(_) if self.letting_go => self.go_on(stopped, 0),
             Stop::Group(signal) => {
-                let stops_us = self.is_foreground_program(tid, signal);
+                // If we were stopped ourselves, as by Ctrl-Z, this stop may be over by now.
+                let stops_us = self.is_foreground_program(tid, signal) && !is_continued(tid.0);
                 // A group-stop answers our interrupt, too. That it ends calls with EINTR is what
                 // happens untraced (signal(7)), so nothing is repaired after it.
                 if let Some(thread) = self.tree.thread_mut(tid) {
@@ -137,6 +138,7 @@ impl Tracer {
             // Its exit-stop never came.
             self.books.lost += 1;
             self.books.enters_closed_otherwise += 1;
+            self.ledger.unfinished(call.slot);
             self.stripped_calls -= usize::from(call.stripped.is_some());
         }
         super::modules::Modules::called_from(process, ip);
@@ -218,6 +220,7 @@ impl Tracer {
             return;
         };
         self.books.exits += 1;
+        self.meter.returned(call.since);
         self.ledger.exit(call.slot, error, again);
         if let Some(stripped) = call.stripped {
             self.stripped_calls -= 1;

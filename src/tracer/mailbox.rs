@@ -21,13 +21,15 @@ pub(super) enum Letter {
     Checkpoint,
 }
 
-/// The answer: the next deadline, and the run if it was asked for.
-type Answer = (Option<Instant>, Option<Box<Run>>);
+/// The answer: the run, if it was asked for.
+type Answer = Option<Box<Run>>;
 
 #[derive(Debug, Default)]
 struct Letters {
     waiting: VecDeque<Letter>,
     answer: Option<Answer>,
+    /// When the tracer thread wants to be told that it is time for something.
+    deadline: Option<Instant>,
     closed: bool,
     /// Signals that came when the run had just ended: perhaps by them.
     late: Vec<Request>,
@@ -49,12 +51,21 @@ impl Mailbox {
 
     /// The tracer thread's side: answers what has come in.
     pub(super) fn serve(&self, mut answer: impl FnMut(Letter) -> Answer) {
-        let mut letters = self.lock();
         self.rung.store(false, Ordering::Relaxed);
-        while let Some(letter) = letters.waiting.pop_front() {
-            letters.answer = Some(answer(letter));
+        while let Some(letter) = { self.lock().waiting.pop_front() } {
+            let answer = answer(letter);
+            self.lock().answer = Some(answer);
         }
         self.answered.notify_all();
+    }
+
+    /// The tracer thread's side: when it wants a [`Letter::Due`].
+    pub(super) fn set_deadline(&self, deadline: Option<Instant>) {
+        self.lock().deadline = deadline;
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.lock().deadline
     }
 
     /// The tracer thread's side: no more answers.

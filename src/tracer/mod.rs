@@ -7,13 +7,14 @@
 //!
 //! The parts: `tree` knows processes and threads, `ledger` the syscalls, `books` the accounting,
 //! `credentials` and `modules` what /proc tells of a process, `stop` when and how the program is
-//! told to end, `breather` when it may run free, `attach` and `engine` move the
+//! told to end, `breather` when it may run free (`bucket`: what it costs), `attach` and `engine` move the
 //! threads, `again` hides from them that we did.
 
 mod again;
 mod attach;
 mod books;
 mod breather;
+mod bucket;
 mod control;
 mod credentials;
 mod engine;

@@ -12,7 +12,7 @@ impl Tracer {
         run.duration_ms = duration_ms(self.started);
         run.complete = false;
         run.incomplete_because = vec!["the run has not ended".to_owned()];
-        let (gaps, gaps_total_ms) = self.breather.gaps();
+        let (gaps, gaps_total_ms) = self.breather.gaps(run.duration_ms);
         run.watch = Watch { gaps, gaps_total_ms, ..run.watch };
         run.phases.clone_from(&self.phases);
         let (processes, not_listed) = self.tree.all();
