@@ -15,7 +15,8 @@ use common::beside::{
     Beside, Tracing, assert_let_go, children, field, state, text, threads, wait_until, who_waits,
 };
 use common::{Scratch, Traced, fixture, names, seccomp_gen, times, tool};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use seccomp_gen::recording::{Counted, EndCause, Run, load};
 
 fn start(program: &str, args: &[&str]) -> Beside {
@@ -306,7 +307,6 @@ fn whatever_ends_the_trace_the_process_is_never_signalled() {
             tracing.tracer.signal(signal);
         }
         assert_eq!(tracing.tracer.code(), 0, "{}", tracing.tracer.stderr());
-        tracing.assert_written();
         let ending = tracing.run().ending.unwrap();
         assert_eq!(ending.cause, EndCause::Detached);
         assert_eq!(ending.requested_by.as_deref(), Some(signal.as_str()));
@@ -318,6 +318,29 @@ fn whatever_ends_the_trace_the_process_is_never_signalled() {
     program.signal(Signal::SIGTERM);
     assert_eq!(program.code(), 0);
     assert!(program.stdout().ends_with("term 1 int 0\n"), "{}", program.stdout());
+}
+
+/// Its thread cannot be stopped for a minute; who asks twice is not made to wait.
+#[test]
+fn a_thread_that_does_not_stop_is_left_when_it_is_asked_for_twice() {
+    let mut program = start(text(&fixture("vfork_waits")), &["60000"]);
+    let pid = program.pid();
+    wait_until("its child lives", || !children(pid).is_empty());
+    let child = children(pid)[0];
+    let pid_option = format!("--pid={pid}");
+    let mut tracing = Tracing::launch(&[&pid_option, "--no-tree"], &[]);
+    wait_until("it is traced", || field(pid, pid, "TracerPid") != "0");
+    sleep(Duration::from_millis(200));
+    tracing.tracer.signal(Signal::SIGINT);
+    sleep(Duration::from_millis(1200));
+    assert!(tracing.tracer.is_running(), "{}", tracing.tracer.stderr());
+    tracing.tracer.signal(Signal::SIGINT);
+    assert_eq!(tracing.tracer.code(), 0, "{}", tracing.tracer.stderr());
+    assert!(tracing.tracer.stderr().contains("did not stop to be let go"));
+    assert_let_go(pid);
+    assert!(program.is_running());
+    kill(Pid::from_raw(child), Signal::SIGKILL).unwrap();
+    assert_eq!(program.code(), 1, "{}", program.stderr());
 }
 
 #[test]

@@ -94,6 +94,8 @@ pub(super) struct Tracer {
     pub(super) heard: VecDeque<Event>,
     /// We attached, and are letting go of every thread as it stops.
     pub(super) letting_go: bool,
+    /// We are to end although threads have not stopped yet to be let go; the kernel does it then.
+    at_once: bool,
     /// How many calls are open whose `CLONE_UNTRACED` was taken out.
     pub(super) stripped_calls: usize,
     /// What such a call's child, still to show up, must find put back.
@@ -139,6 +141,7 @@ impl Tracer {
             options: Options { die_with_tracer: launches, exit_stops: true },
             heard: VecDeque::new(),
             letting_go: false,
+            at_once: false,
             stripped_calls: 0,
             restore_at_birth: HashMap::new(),
             not_started: None,
@@ -182,7 +185,7 @@ impl Tracer {
     /// Hears of stops and deaths until nobody is left.
     pub(super) fn watch(&mut self) -> Result<(), TraceError> {
         let mailbox = Arc::clone(&self.mailbox);
-        while self.tree.is_alive() {
+        while self.tree.is_alive() && !self.at_once {
             match self.heard.pop_front().map_or_else(wait, Ok) {
                 Ok(Event::Stopped(stopped, stop)) => {
                     self.meter.heard();
@@ -198,9 +201,28 @@ impl Tracer {
             }
         }
         let now_ms = self.now_ms();
+        self.leave_the_rest(now_ms);
         self.breather.close(now_ms);
         self.close_phase(now_ms);
         Ok(())
+    }
+
+    /// Books the threads that are let go by our end.
+    fn leave_the_rest(&mut self, now_ms: u64) {
+        let rest = self.tree.tids();
+        if !self.at_once || rest.is_empty() {
+            return;
+        }
+        for tid in &rest {
+            if let Some(thread) = self.tree.remove(*tid, None, now_ms) {
+                self.close_thread(&thread);
+            }
+        }
+        self.warn(format!(
+            "{} of the threads did not stop to be let go, and were left to the kernel: calls of \
+             theirs may have returned EINTR",
+            rest.len()
+        ));
     }
 
     /// Answers the control thread.
@@ -251,6 +273,7 @@ impl Tracer {
                 self.plan.request(cause, false, now);
                 self.let_go_all();
             }
+            self.at_once |= self.plan.is_insisted_on(now);
             return;
         }
         let shares_terminal = self.tree.oldest().is_some_and(|pid| {

@@ -198,6 +198,12 @@ impl StopPlan {
         self.requested.map(|(cause, at)| (cause.name(), at))
     }
 
+    /// Whether a request that comes now is a further one, and meant as such: the end had been asked
+    /// for before, and not just now.
+    pub fn is_insisted_on(&self, now: Instant) -> bool {
+        self.requested.is_some_and(|(_, at)| now.saturating_duration_since(at) >= AGAIN_AFTER)
+    }
+
     /// The signal by which the program was told, and whether we sent it.
     pub fn told_by(&self) -> Option<(i32, bool)> {
         self.told_by
