@@ -4,6 +4,9 @@
 
 mod common;
 
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -88,6 +91,33 @@ fn a_hang_up_of_the_tracers_own_session_tells_the_program() {
     assert_eq!(ending.requested_by.as_deref(), Some("SIGHUP"));
     assert_eq!(ending.stop_signal.as_ref().map(|s| s.name.as_str()), Some("SIGHUP"));
     assert!(ending.shutdown_ms.unwrap() < 5000);
+}
+
+/// What launches nothing has nothing to bring to an end: here in a write to a pipe that is full.
+#[test]
+fn ctrl_c_ends_doctor_and_recover_at_once() {
+    let dir = Scratch::new();
+    let full = dir.join("full");
+    nix::unistd::mkfifo(&full, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let mut pipe = OpenOptions::new();
+    pipe.read(true).write(true).custom_flags(nix::libc::O_NONBLOCK);
+    let mut pipe = pipe.open(&full).unwrap();
+    while pipe.write(&[0; 4096]).is_ok() {}
+    for args in [&["doctor"][..], &["recover", "-o", text(dir.path())]] {
+        let terminal = Terminal::open();
+        let line = "full=$0; exec \"$@\" >$full 2>&1";
+        let program = tracer();
+        let args = [&["-c", line, text(&full), &program], args].concat();
+        let mut leader = terminal.lead("sh", &args);
+        wait_until("it writes", || {
+            let call = std::fs::read_to_string(format!("/proc/{}/syscall", leader.pid()));
+            let write = format!("{} ", nix::libc::SYS_write);
+            assert!(leader.is_running(), "{args:?}");
+            call.is_ok_and(|call| call.starts_with(&write))
+        });
+        terminal.type_in(CTRL_C);
+        assert_eq!(leader.code(), 128 + nix::libc::SIGINT, "{args:?}");
+    }
 }
 
 /// A shell with job control on a terminal, and what it is typed.

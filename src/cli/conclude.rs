@@ -5,13 +5,14 @@ use std::path::Path;
 
 use anyhow::Context;
 
+use super::args::Format;
 use super::console::say;
 use super::failure::{self, Failure};
 use super::inspector::Inspector;
 use super::outputs::{self, Outputs};
 use super::plan::not_started;
 use super::summarize::{books_balance, summarize};
-use super::trace_args::{Format, TraceArgs};
+use super::trace_args::TraceArgs;
 use crate::recording::{
     self, Checkpoint, ExitStatus, Keeping, Recording, Run, Stored, VERSION, write_whole,
 };

@@ -79,11 +79,10 @@ fn examine(args: &TraceArgs, style: Style) -> Result<(), Failure> {
         pids => Wish::Attach(pids.iter().map(|pid| AttachTarget::gather(*pid)).collect()),
     };
     let checks = doctor::examine(&wish, ptrace::self_test);
-    let colour = style != Style::PLAIN;
     if args.verbose {
-        say(&doctor::render(&checks, colour));
+        say(&doctor::render(&checks, style));
     } else if !args.quiet || !is_possible(&checks) {
-        say(&doctor::render_unless_fine(&checks, colour));
+        say(&doctor::render_unless_fine(&checks, style));
     }
     if is_possible(&checks) {
         return Ok(());

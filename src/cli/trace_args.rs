@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+use super::args::Format;
 use super::failure;
 use crate::syscall::signal_from_name;
 
@@ -93,16 +94,6 @@ pub struct TraceArgs {
     /// Exit with the program's own status (128 + its number for a signal) when all went well
     #[arg(long, conflicts_with = "pid", help_heading = "Stopping")]
     pub(super) pass_exit_status: bool,
-}
-
-/// How to write the report.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
-    /// For people
-    #[default]
-    Text,
-    /// One JSON object
-    Json,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
