@@ -54,8 +54,7 @@ pub fn run(
         pass_signals: std::process::id() == 1,
     };
     let (mut inspector, files) = Inspector::start(plan.program).map_err(Failure::ours)?;
-    let mut console =
-        Console::new(args.quiet, args.pid.is_empty(), &inspector, checkpoint.as_ref());
+    let mut console = Console::new(args.quiet, &args.pid, &inspector, checkpoint.as_ref());
     let blank = blank_run(args).map_err(Failure::ours)?;
     // The first checkpoint is there before the program's first instruction; where it cannot be
     // written, the recording could not be either, so nothing is started for it.

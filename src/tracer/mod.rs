@@ -5,12 +5,11 @@
 //! ([`run`]'s caller gives it an [`Observer`]); the two talk through a mailbox, so that the first
 //! never does anything slow while a thread of the program stands stopped.
 //!
-//! The parts: `tree` knows processes and threads, `ledger` the syscalls, `books` the accounting,
+//! The parts: `tree` knows processes and threads, `ledger` the syscalls, `meter` the cost,
 //! `credentials` and `modules` what /proc tells of a process, `stop` when and how the program is
 //! told to end, `breather` when it may run free, `attach` and `engine` move the threads.
 
 mod attach;
-mod books;
 mod breather;
 mod control;
 mod credentials;
@@ -20,6 +19,7 @@ mod handlers;
 mod ledger;
 mod live;
 mod mailbox;
+mod meter;
 mod modules;
 mod snapshot;
 mod stop;
@@ -29,7 +29,7 @@ mod untraced;
 
 pub use control::{Observer, run};
 pub use engine::{Outcome, TraceError};
-pub use live::Live;
+pub use live::{Live, Stage};
 pub use modules::MappedFile;
 pub use stop::StopPolicy;
 pub use target::{Launch, Session, Target};

@@ -1,6 +1,5 @@
 //! What a recording says of the run so far.
 
-use super::books;
 use super::engine::{Tracer, duration_ms};
 use crate::recording::{Counted, EndCause, Ending, ExitStatus, Process, Run, StopSignal, Watch};
 use crate::syscall::signal_name;
@@ -66,7 +65,7 @@ impl Tracer {
             run.incomplete_because.push("the program was never executed".to_owned());
         }
         if self.not_started.is_none() {
-            run.incomplete_because.extend(books::faults(&self.books));
+            run.incomplete_because.extend(self.books.faults());
         }
         run.complete = run.incomplete_because.is_empty();
         super::Outcome { run, not_started: self.not_started }
