@@ -152,14 +152,22 @@ fn a_process_is_traced_with_its_children_or_alone() {
 #[test]
 fn two_processes_at_once() {
     let loops = "while :; do sleep 0.05; done";
-    let (one, two) = (sh(loops), sh(loops));
+    let one = start("sh", &["-c", loops, "sh", "--password", "hunter2"]);
+    let two = sh(loops);
     let second = format!("--pid={}", two.pid());
-    let run = look(one.pid(), &["--for=500ms", &second]);
+    let first = format!("--pid={}", one.pid());
+    let run = look(one.pid(), &["--for=500ms", &second, &first]);
     for pid in [one.pid(), two.pid()] {
         assert!(run.processes.iter().any(|p| p.pid == pid), "{:?}", run.processes);
         assert_let_go(pid);
     }
-    assert_eq!(run.command.attached, [one.pid(), two.pid()]);
+    let attached: Vec<i32> = run.command.attached.iter().map(|process| process.pid).collect();
+    assert_eq!(attached, [one.pid(), two.pid()]);
+    let first = &run.command.attached[0];
+    assert_eq!(first.argv, ["sh", "-c", loops, "sh", "--password", "[masked]"]);
+    assert_eq!(first.cwd.as_deref(), std::env::current_dir().unwrap().to_str());
+    assert_eq!((run.command.argv.len(), &run.command.cwd), (0, &None));
+    assert!(run.ended_at.unwrap() > run.started_at);
 }
 
 /// The executable lies on a file system that only the process sees.
@@ -313,7 +321,8 @@ fn the_loss_of_the_tracer_leaves_the_process_running() {
     assert!(program.is_running());
     assert_let_go(program.pid());
     let partial = load(&tracing.dir.join("t.recording.partial.json")).unwrap();
-    assert_eq!(partial.runs[0].command.attached, [program.pid()]);
+    assert_eq!(partial.runs[0].command.attached[0].pid, program.pid());
+    assert_eq!(partial.runs[0].ended_at, None);
 }
 
 #[test]

@@ -44,6 +44,12 @@ enum Command {
     Recover(RecoverArgs),
 }
 
+/// The processes that were named, each once, in the order in which they were.
+pub(super) fn distinct(pids: &[i32]) -> Vec<i32> {
+    let is_first = |(at, pid): &(usize, &i32)| !pids[..*at].contains(pid);
+    pids.iter().enumerate().filter(is_first).map(|(_, pid)| *pid).collect()
+}
+
 /// Runs the command line of this process and returns what it exits with.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();

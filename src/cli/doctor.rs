@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::Args;
 use serde::Serialize;
 
-use super::args::Format;
+use super::args::{Format, distinct};
 use crate::proc::doctor::{
     AttachTarget, Check, Facts, SelfTestFailure, Verdict, Wish, is_possible, judge,
 };
@@ -44,7 +44,7 @@ pub fn run(
     let wish = if args.pid.is_empty() {
         Wish::Survey
     } else {
-        Wish::Attach(args.pid.iter().map(|pid| AttachTarget::gather(*pid)).collect())
+        Wish::Attach(distinct(&args.pid).into_iter().map(AttachTarget::gather).collect())
     };
     let checks = examine(&wish, self_test);
     match args.format {

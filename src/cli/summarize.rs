@@ -26,7 +26,7 @@ pub fn summarize(
     Summary {
         name: name.to_owned(),
         command: run.command.argv.clone(),
-        attached: run.command.attached.clone(),
+        attached: run.command.attached.iter().map(|process| process.pid).collect(),
         complete: run.complete,
         incomplete_because: run.incomplete_because.clone(),
         exit_code,

@@ -54,7 +54,7 @@ pub fn run(
         pass_signals: std::process::id() == 1,
     };
     let (mut inspector, files) = Inspector::start(plan.program).map_err(Failure::ours)?;
-    let mut console = Console::new(args.quiet, &args.pid, &inspector, checkpoint.as_ref());
+    let mut console = Console::new(args.quiet, &args.pids(), &inspector, checkpoint.as_ref());
     let blank = blank_run(args).map_err(Failure::ours)?;
     // The first checkpoint is there before the program's first instruction; where it cannot be
     // written, the recording could not be either, so nothing is started for it.
@@ -73,7 +73,8 @@ pub fn run(
 
 /// The checks of `doctor`: prints what is not fine, and stops at what is refused.
 fn examine(args: &TraceArgs, style: Style) -> Result<(), Failure> {
-    let wish = match args.pid.as_slice() {
+    let pids = args.pids();
+    let wish = match pids.as_slice() {
         [] => Wish::Launch,
         pids => Wish::Attach(pids.iter().map(|pid| AttachTarget::gather(*pid)).collect()),
     };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::args::Format;
+use super::args::{Format, distinct};
 use super::failure;
 use crate::syscall::signal_from_name;
 
@@ -94,6 +94,13 @@ pub struct TraceArgs {
     /// Exit with the program's own status (128 + its number for a signal) when all went well
     #[arg(long, conflicts_with = "pid", help_heading = "Stopping")]
     pub(super) pass_exit_status: bool,
+}
+
+impl TraceArgs {
+    /// The processes to attach to, each once.
+    pub(super) fn pids(&self) -> Vec<i32> {
+        distinct(&self.pid)
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

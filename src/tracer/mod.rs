@@ -6,7 +6,7 @@
 //! never does anything slow while a thread of the program stands stopped.
 //!
 //! The parts: `tree` knows processes and threads, `ledger` the syscalls, `meter` the cost,
-//! `credentials` and `modules` what /proc tells of a process, `stop` when and how the program is
+//! `credentials`, `withheld` and `modules` what /proc tells of a process, `stop` when and how the program is
 //! told to end, `breather` when it may run free, `attach` and `engine` move the threads.
 
 mod attach;
@@ -26,6 +26,7 @@ mod stop;
 mod target;
 mod tree;
 mod untraced;
+mod withheld;
 
 pub use control::{Observer, run};
 pub use engine::{Outcome, TraceError};

@@ -1,5 +1,7 @@
 //! What a recording says of the run so far.
 
+use std::time::SystemTime;
+
 use super::engine::{Tracer, duration_ms};
 use crate::recording::{Counted, EndCause, Ending, ExitStatus, Process, Run, StopSignal, Watch};
 use crate::syscall::signal_name;
@@ -46,6 +48,7 @@ impl Tracer {
     pub(super) fn finish(mut self) -> super::Outcome {
         self.books.births_unexplained = self.tree.births_unexplained();
         let mut run = self.snapshot();
+        run.ended_at = Some(humantime::format_rfc3339_millis(SystemTime::now()).to_string());
         let cause = self.cause();
         let status = self.tree.first_status().cloned();
         let requested = self.plan.requested();

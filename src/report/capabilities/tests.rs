@@ -46,6 +46,7 @@ fn a_run(processes: Vec<Process>, evidence: Vec<CapabilityEvidence>) -> Run {
         command: Command { argv: Vec::new(), cwd: None, attached: Vec::new() },
         program: None,
         started_at: "2026-11-21T11:00:00Z".to_owned(),
+        ended_at: Some("2026-11-21T11:00:01Z".to_owned()),
         duration_ms: 40_000,
         watch: Watch { mode: Mode::Full, gaps: Vec::new(), gaps_total_ms: 0 },
         foreign_filter_at_start: false,
