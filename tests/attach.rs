@@ -192,6 +192,28 @@ fn a_process_in_other_pid_and_mount_namespaces() {
     assert_let_go(pid);
 }
 
+/// As after an upgrade: what runs is no longer what lies there.
+#[test]
+fn a_program_whose_file_was_replaced() {
+    let dir = Scratch::new();
+    let program = dir.path().canonicalize().unwrap().join("program");
+    let build_id = || {
+        let file = std::fs::File::open(&program).unwrap();
+        seccomp_gen::proc::elf::build_id(&file, &program).unwrap()
+    };
+    std::fs::copy("/bin/sleep", &program).unwrap();
+    let runs = build_id();
+    let sleeper = start(text(&program), &["60"]);
+    wait_until("it runs", || field(sleeper.pid(), sleeper.pid(), "Name") == "program");
+    std::fs::remove_file(&program).unwrap();
+    std::fs::copy(tool("bash"), &program).unwrap();
+    assert_ne!(runs, build_id());
+    let run = look(sleeper.pid(), &["--for=300ms"]);
+    assert_eq!(run.program.unwrap().build_id, runs);
+    let module = run.modules.iter().find(|m| m.path == text(&program)).unwrap();
+    assert_eq!(module.build_id, None);
+}
+
 #[test]
 fn a_process_whose_leader_has_exited() {
     let script = "import ctypes, os, threading, time\n\

@@ -11,7 +11,7 @@ use super::failure::{self, Failure};
 use super::inspector::Program;
 use super::trace_args::TraceArgs;
 use crate::arch::native;
-use crate::proc::{ThreadStatus, host, rooted, tree};
+use crate::proc::{ThreadStatus, host, tree};
 use crate::ptrace::Inherited;
 use crate::recording::{
     Attached, Books, Command, Cost, Host, Mode, Run, Tool, Watch, mask_secrets,
@@ -172,7 +172,5 @@ pub fn blank_run(args: &TraceArgs) -> anyhow::Result<Run> {
 /// What is known of a process that is to be attached to; nothing of one that has gone.
 fn attached(pid: i32) -> Attached {
     let argv = tree::cmdline(pid).unwrap_or_default();
-    let root = tree::root(pid).unwrap_or_default();
-    let cwd = tree::cwd(pid).ok().map(|cwd| rooted::inside(&root, &cwd).to_owned());
-    Attached { pid, argv: mask_secrets(&argv), cwd }
+    Attached { pid, argv: mask_secrets(&argv), cwd: tree::cwd(pid).ok() }
 }

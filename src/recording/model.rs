@@ -134,7 +134,7 @@ pub struct Attached {
     /// Its command line (`/proc/PID/cmdline`), which a program may rewrite, with secrets masked;
     /// empty if it could not be read.
     pub argv: Vec<String>,
-    /// Its working directory.
+    /// Its working directory (`/proc/PID/cwd`).
     pub cwd: Option<String>,
 }
 
@@ -142,7 +142,7 @@ pub struct Attached {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Executable {
-    /// Where it lies, as the process itself sees it.
+    /// Where it lies: from the root of the tracer, or, in another mount namespace, from that one's.
     pub path: String,
     /// Its size in bytes.
     pub size: Option<u64>,
@@ -396,9 +396,11 @@ pub enum Occasion {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Module {
-    /// Its path, as the process sees it.
+    /// Its path as `/proc/PID/maps` shows it: from the root of the tracer, or, in another mount
+    /// namespace, from that one's.
     pub path: String,
-    /// Its `NT_GNU_BUILD_ID` in hexadecimal, if it has one and the file could be read.
+    /// Its `NT_GNU_BUILD_ID` in hexadecimal, if it has one and the file could be read: not where
+    /// another one has taken its place since it was mapped.
     pub build_id: Option<String>,
     /// When it was first mapped.
     pub first_ms: u64,
