@@ -126,8 +126,8 @@ fn ctrl_c_ends_doctor_and_recover_at_once() {
 fn progress_leaves_the_programs_prompts_alone() {
     let (terminal, dir) = (Terminal::open(), Scratch::new());
     terminal.watch();
-    let script = "stty -echo; printf 'Password: '; read word; stty echo; \
-                  printf '\\nName: '; read name; echo \"heard $word $name\"";
+    let script = "stty -echo; printf 'Password: '; read word; printf '\\nName: '; stty echo; \
+                  read name; echo \"heard $word $name\"";
     let line = "tty=$0; exec \"$@\" >$tty 2>&1";
     let (device, program, out) = (terminal.device(), tracer(), text(dir.path()).to_owned());
     let args = ["-c", line, text(&device), &program, "trace", "--color=never", "-o", &out];
