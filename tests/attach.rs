@@ -153,14 +153,22 @@ fn a_process_is_traced_with_its_children_or_alone() {
 #[test]
 fn two_processes_at_once() {
     let loops = "while :; do sleep 0.05; done";
-    let (one, two) = (sh(loops), sh(loops));
+    let one = start("sh", &["-c", loops, "sh", "--password", "hunter2"]);
+    let two = sh(loops);
     let second = format!("--pid={}", two.pid());
-    let run = look(one.pid(), &["--for=500ms", &second]);
+    let first = format!("--pid={}", one.pid());
+    let run = look(one.pid(), &["--for=500ms", &second, &first]);
     for pid in [one.pid(), two.pid()] {
         assert!(run.processes.iter().any(|p| p.pid == pid), "{:?}", run.processes);
         assert_let_go(pid);
     }
-    assert_eq!(run.command.attached, [one.pid(), two.pid()]);
+    let attached: Vec<i32> = run.command.attached.iter().map(|process| process.pid).collect();
+    assert_eq!(attached, [one.pid(), two.pid()]);
+    let first = &run.command.attached[0];
+    assert_eq!(first.argv, ["sh", "-c", loops, "sh", "--password", "[masked]"]);
+    assert_eq!(first.cwd.as_deref(), std::env::current_dir().unwrap().to_str());
+    assert_eq!((run.command.argv.len(), &run.command.cwd), (0, &None));
+    assert!(run.ended_at.unwrap() > run.started_at);
 }
 
 /// The executable lies on a file system that only the process sees.
@@ -183,6 +191,28 @@ fn a_process_in_other_pid_and_mount_namespaces() {
     assert_eq!(module.build_id, program.build_id);
     assert!(run.processes.iter().any(|p| p.pid == pid));
     assert_let_go(pid);
+}
+
+/// As after an upgrade: what runs is no longer what lies there.
+#[test]
+fn a_program_whose_file_was_replaced() {
+    let dir = Scratch::new();
+    let program = dir.path().canonicalize().unwrap().join("program");
+    let build_id = || {
+        let file = std::fs::File::open(&program).unwrap();
+        seccomp_gen::proc::elf::build_id(&file, &program).unwrap()
+    };
+    std::fs::copy("/bin/sleep", &program).unwrap();
+    let runs = build_id();
+    let sleeper = start(text(&program), &["60"]);
+    wait_until("it runs", || field(sleeper.pid(), sleeper.pid(), "Name") == "program");
+    std::fs::remove_file(&program).unwrap();
+    std::fs::copy(tool("bash"), &program).unwrap();
+    assert_ne!(runs, build_id());
+    let run = look(sleeper.pid(), &["--for=300ms"]);
+    assert_eq!(run.program.unwrap().build_id, runs);
+    let module = run.modules.iter().find(|m| m.path == text(&program)).unwrap();
+    assert_eq!(module.build_id, None);
 }
 
 #[test]
@@ -354,7 +384,8 @@ fn the_loss_of_the_tracer_leaves_the_process_running() {
     assert!(program.is_running());
     assert_let_go(program.pid());
     let partial = load(&tracing.dir.join("t.recording.partial.json")).unwrap();
-    assert_eq!(partial.runs[0].command.attached, [program.pid()]);
+    assert_eq!(partial.runs[0].command.attached[0].pid, program.pid());
+    assert_eq!(partial.runs[0].ended_at, None);
 }
 
 #[test]

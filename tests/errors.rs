@@ -231,8 +231,40 @@ fn exit_4_the_environment_does_not_permit_tracing() {
     assert!(told.contains("PTRACE_SEIZE") && told.ends_with(refused), "{told}");
     assert_eq!(strace.stdout(), "");
 
-    // Not tested yet: under a filter of a container runtime that denies ptrace(2). Under Yama: the decision is tested on given values in src/proc/doctor, for this machine's
+    // Under Yama: the decision is tested on given values in src/proc/doctor, for this machine's
     // kernel has none.
+}
+
+/// As in a container whose runtime's profile has no ptrace(2).
+#[test]
+fn exit_4_a_filter_over_us_denies_ptrace() {
+    let dir = Scratch::new();
+    let under_filter = |mode: &str, args: &[&str]| {
+        let mut command = Command::new(fixture("deny_ptrace"));
+        command.arg(mode).arg(seccomp_gen().get_program()).args(args);
+        let mut tracer = Beside::start(command.current_dir(dir.path()).stdin(Stdio::null()));
+        (tracer.code(), tracer.stdout(), tracer.stderr())
+    };
+    let indent = format!("\n{:26}", "");
+    let trace = ["trace", "--name", "t", "--", "echo", "launched"];
+    let (code, out, told) = under_filter("eperm", &trace);
+    assert_eq!((code, out.as_str()), (4, ""), "{told}");
+    assert_eq!(
+        told.replace(&indent, " "),
+        "REFUSED   seccomp         1 filter over us: it denies ptrace; start the container with \
+         `--cap-add SYS_PTRACE` or `--security-opt seccomp=unconfined`\n\
+         REFUSED   self-test       a seccomp filter answers ptrace(2) with EPERM: see above\n\
+         error: tracing is not possible here; the lines marked REFUSED say why and what to do\n"
+    );
+    let (code, text, _) = under_filter("eperm", &["doctor"]);
+    assert_eq!(code, 4, "{text}");
+
+    // One that hands it to a supervisor which does not answer.
+    let (code, text, told) = under_filter("hang", &["doctor"]);
+    assert_eq!(code, 4, "{text}{told}");
+    let hangs = "ptrace hangs: a child of ours was not traced within 5 s";
+    assert!(text.replace(&indent, " ").contains(hangs), "{text}");
+    assert!(fs::read_dir(dir.path()).unwrap().next().is_none(), "nothing is written");
 }
 
 #[test]

@@ -6,10 +6,12 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
-use common::{Traced, fixture, tool, trace, trace_with};
+use common::beside::text;
+use common::{Scratch, Traced, fixture, tool, trace, trace_with};
 use seccomp_gen::arch::Arch;
-use seccomp_gen::recording::{ExitStatus, Loaded, Moment, Occasion, Run, Syscall};
+use seccomp_gen::recording::{ExitStatus, Loaded, Moment, Occasion, Run, Syscall, load};
 
 fn traced(name: &str) -> Traced {
     let traced = trace(&[fixture(name).to_str().unwrap()]);
@@ -234,22 +236,88 @@ fn thousands_of_threads_are_all_counted() {
 }
 
 #[test]
+fn the_program_is_named_by_its_file_and_not_as_it_was_typed() {
+    let dir = Scratch::new();
+    let real = dir.join("real");
+    std::fs::copy(fixture("exit_codes"), &real).unwrap();
+    std::os::unix::fs::symlink("real", dir.join("link")).unwrap();
+    let mut tracer = common::seccomp_gen();
+    tracer.current_dir(dir.path()).args(["trace", "-q", "-o", ".", "--", "./link"]);
+    assert!(tracer.status().unwrap().success());
+    let run = load(&dir.join("link.recording.json")).unwrap().runs.remove(0);
+    assert_eq!(run.command.argv, ["./link"]);
+    let real = real.canonicalize().unwrap();
+    assert_eq!(run.program.map(|program| program.path), real.to_str().map(str::to_owned));
+}
+
+/// Programs that grant more than who executes them has, in a directory that everybody may read.
+fn privileged_programs() -> Scratch {
+    let dir = Scratch::new();
+    for name in ["setuid_self", "exit_codes"] {
+        std::fs::copy(fixture(name), dir.join(name)).unwrap();
+    }
+    // The build directory may be closed to others.
+    std::fs::copy(common::seccomp_gen().get_program(), dir.join("seccomp-gen")).unwrap();
+    for (name, mode) in [("setuid_self", 0o4755), ("exit_codes", 0o755), ("seccomp-gen", 0o755)] {
+        std::fs::set_permissions(dir.join(name), PermissionsExt::from_mode(mode)).unwrap();
+    }
+    // `struct vfs_cap_data` of revision 2: CAP_NET_RAW permitted.
+    let cap_net_raw = [0, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let flags = rustix::fs::XattrFlags::empty();
+    rustix::fs::setxattr(dir.join("exit_codes"), "security.capability", &cap_net_raw, flags)
+        .unwrap();
+    std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    dir
+}
+
+const AS_NOBODY: [&str; 3] = ["--reuid=65534", "--regid=65534", "--clear-groups"];
+
+#[test]
 fn a_setuid_program_under_a_privileged_tracer_has_its_rights() {
-    let dir = common::Scratch::new();
-    let program = dir.join("setuid_self");
-    std::fs::copy(fixture("setuid_self"), &program).unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o4755)).unwrap();
-    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let setpriv = tool("setpriv");
-    let command = [
-        setpriv.to_str().unwrap(),
-        "--reuid=65534",
-        "--regid=65534",
-        "--clear-groups",
-        program.to_str().unwrap(),
-    ];
+    let dir = privileged_programs();
+    let (setpriv, program) = (tool("setpriv"), dir.join("setuid_self"));
+    let command = [&[text(&setpriv)], &AS_NOBODY[..], &[text(&program)]].concat();
     let traced = trace(&command);
     assert_eq!(traced.stdout(), "ruid 65534 euid 0 rgid 65534 egid 65534\n", "{}", traced.stderr());
+    assert_eq!(traced.run().warnings, Vec::<String>::new());
+}
+
+#[test]
+fn an_unprivileged_tracer_says_what_it_withholds() {
+    let dir = privileged_programs();
+    let out = dir.join("out");
+    std::fs::create_dir(&out).unwrap();
+    std::os::unix::fs::chown(&out, Some(65534), None).unwrap();
+    for (program, what) in [
+        ("setuid_self", "set-user-ID 0"),
+        ("exit_codes", "file capabilities CAP_NET_RAW"),
+        ("seccomp-gen", ""),
+    ] {
+        let path = dir.join(program);
+        let output = Command::new(tool("setpriv"))
+            .args(AS_NOBODY)
+            .arg(dir.join("seccomp-gen"))
+            .args(["trace", "-o", text(&out), "--name", program, "--", text(&path)])
+            .args((program == "seccomp-gen").then_some("--version"))
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{told}");
+        let run = load(&out.join(format!("{program}.recording.json"))).unwrap().runs.remove(0);
+        let expected = format!(
+            "{} ran without the rights that it has untraced ({what}): the kernel withholds them \
+             under a tracer without CAP_SYS_PTRACE; trace it with sudo",
+            path.canonicalize().unwrap().display()
+        );
+        let expected = Vec::from_iter((!what.is_empty()).then_some(expected));
+        assert_eq!(run.warnings, expected, "{told}");
+        let heading = "\nwarning ";
+        assert_eq!(told.matches(heading).count(), expected.len(), "{told}");
+        if program == "setuid_self" {
+            let ids = "ruid 65534 euid 65534 rgid 65534 egid 65534\n";
+            assert_eq!(String::from_utf8_lossy(&output.stdout), ids);
+        }
+    }
 }
 
 #[test]

@@ -4,8 +4,11 @@
 
 mod common;
 
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::beside::{
     Beside, children, field, processes_marked, state, text, wait_until, who_waits,
@@ -88,6 +91,90 @@ fn a_hang_up_of_the_tracers_own_session_tells_the_program() {
     assert_eq!(ending.requested_by.as_deref(), Some("SIGHUP"));
     assert_eq!(ending.stop_signal.as_ref().map(|s| s.name.as_str()), Some("SIGHUP"));
     assert!(ending.shutdown_ms.unwrap() < 5000);
+}
+
+/// What launches nothing has nothing to bring to an end: here in a write to a pipe that is full.
+#[test]
+fn ctrl_c_ends_doctor_and_recover_at_once() {
+    let dir = Scratch::new();
+    let full = dir.join("full");
+    nix::unistd::mkfifo(&full, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let mut pipe = OpenOptions::new();
+    pipe.read(true).write(true).custom_flags(nix::libc::O_NONBLOCK);
+    let mut pipe = pipe.open(&full).unwrap();
+    while pipe.write(&[0; 4096]).is_ok() {}
+    for args in [&["doctor"][..], &["recover", "-o", text(dir.path())]] {
+        let terminal = Terminal::open();
+        let line = "full=$0; exec \"$@\" >$full 2>&1";
+        let program = tracer();
+        let args = [&["-c", line, text(&full), &program], args].concat();
+        let mut leader = terminal.lead("sh", &args);
+        wait_until("it writes", || {
+            let call = std::fs::read_to_string(format!("/proc/{}/syscall", leader.pid()));
+            let write = format!("{} ", nix::libc::SYS_write);
+            assert!(leader.is_running(), "{args:?}");
+            call.is_ok_and(|call| call.starts_with(&write))
+        });
+        terminal.type_in(CTRL_C);
+        assert_eq!(leader.code(), 128 + nix::libc::SIGINT, "{args:?}");
+    }
+}
+
+/// Program and tracer write to the same terminal. What the program has written stays, its unfinished
+/// lines too, and it is left alone while it asks for something that must not be seen.
+#[test]
+fn progress_leaves_the_programs_prompts_alone() {
+    let (terminal, dir) = (Terminal::open(), Scratch::new());
+    terminal.watch();
+    let script = "stty -echo; printf 'Password: '; read word; printf '\\nName: '; stty echo; \
+                  read name; echo \"heard $word $name\"";
+    let line = "tty=$0; exec \"$@\" >$tty 2>&1";
+    let (device, program, out) = (terminal.device(), tracer(), text(dir.path()).to_owned());
+    let args = ["-c", line, text(&device), &program, "trace", "--color=never", "-o", &out];
+    let mut leader =
+        terminal.lead("sh", &[&args[..], &["--name", "t", "--", "sh", "-c", script]].concat());
+    let asked = Instant::now();
+    terminal.shows("Password: ", 1);
+    sleep(Duration::from_millis(1500).saturating_sub(asked.elapsed()));
+    terminal.type_in("secret\n");
+    terminal.shows("Name: ", 1);
+    // The line that was due before.
+    terminal.shows("ends the trace in order", 1);
+    terminal.type_in("alice\n");
+    terminal.shows("heard secret alice", 1);
+    assert_eq!(leader.code(), 0);
+    terminal.shows("t: complete", 1);
+    let screen = terminal.screen();
+    assert!(screen.contains("Password: \r\nName: "), "{screen:?}");
+    let from_name = screen.split("Name: ").nth(1).unwrap();
+    let new_line = format!("{:80}\r", "");
+    assert!(from_name.strip_prefix(&new_line).is_some_and(|t| t.starts_with('1')), "{screen:?}");
+    let before_summary = screen.split("t: complete").next().unwrap();
+    assert!(before_summary.ends_with(&format!("heard secret alice\r\n{new_line}")), "{screen:?}");
+    // Nothing is wiped out.
+    assert!(!screen.contains("\x1b["), "{screen:?}");
+}
+
+/// One line that is drawn again and again, but only where the attached process writes elsewhere.
+#[test]
+fn a_status_line_is_redrawn_on_a_terminal_of_our_own() {
+    let traced_on = |tracers: &Terminal, pid: i32| {
+        tracers.watch();
+        let line = "tty=$0; exec \"$@\" 2>$tty";
+        let (device, program, pid) = (tracers.device(), tracer(), format!("--pid={pid}"));
+        let args = ["-c", line, text(&device), &program, "trace", "--color=never", "--no-write"];
+        let mut leader =
+            Beside::start(std::process::Command::new("sh").args(args).args([&pid, "--for=2500ms"]));
+        assert_eq!(leader.code(), 0);
+        tracers.screen()
+    };
+    let (ours, its) = (Terminal::open(), Terminal::open());
+    let sleeper = its.lead("sleep", &["60"]);
+    wait_until("it sleeps", || field(sleeper.pid(), sleeper.pid(), "Name") == "sleep");
+    let elsewhere = traced_on(&ours, sleeper.pid());
+    assert!(elsewhere.contains("\x1b[") && elsewhere.contains("1 thread"), "{elsewhere:?}");
+    let shared = traced_on(&its, sleeper.pid());
+    assert!(!shared.contains("\x1b[") && shared.contains("1 thread"), "{shared:?}");
 }
 
 /// A shell with job control on a terminal, and what it is typed.

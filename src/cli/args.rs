@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
 use super::doctor::{self, DoctorArgs};
 use super::failure::{self, Failure};
@@ -26,6 +26,16 @@ pub struct Cli {
     color: Color,
 }
 
+/// How to write what there is to say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON object
+    Json,
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     Trace(Box<TraceArgs>),
@@ -34,18 +44,27 @@ enum Command {
     Recover(RecoverArgs),
 }
 
+/// The processes that were named, each once, in the order in which they were.
+pub(super) fn distinct(pids: &[i32]) -> Vec<i32> {
+    let is_first = |(at, pid): &(usize, &i32)| !pids[..*at].contains(pid);
+    pids.iter().enumerate().filter(is_first).map(|(_, pid)| *pid).collect()
+}
+
 /// Runs the command line of this process and returns what it exits with.
 pub fn main() -> ExitCode {
-    // Before any other thread exists.
-    let (port, inherited) = SignalPort::open();
     let cli = Cli::parse();
     let style = Style::new(cli.color, std::io::stderr().is_terminal());
     let result = match &cli.command {
-        Command::Trace(args) => trace::run(args, cli.color, style, &port, inherited),
+        Command::Trace(args) => {
+            // Before any other thread exists. For this command alone: the others leave nothing
+            // undone, and end on a signal as any program does.
+            let (port, inherited) = SignalPort::open();
+            trace::run(args, cli.color, style, &port, inherited)
+        }
         Command::Doctor(args) => {
             let out = std::io::stdout();
-            let colour = Style::new(cli.color, out.is_terminal()) != Style::PLAIN;
-            doctor::run(args, colour, ptrace::self_test, &mut out.lock()).map_err(Failure::ours)
+            let style = Style::new(cli.color, out.is_terminal());
+            doctor::run(args, style, ptrace::self_test, &mut out.lock()).map_err(Failure::ours)
         }
         Command::Recover(args) => recover::run(args).map(|()| failure::DONE).map_err(Failure::ours),
     };

@@ -5,13 +5,14 @@ use std::path::Path;
 
 use anyhow::Context;
 
+use super::args::Format;
 use super::console::say;
 use super::failure::{self, Failure};
 use super::inspector::Inspector;
 use super::outputs::{self, Outputs};
 use super::plan::not_started;
-use super::summarize::{books_balance, summarize};
-use super::trace_args::{Format, TraceArgs};
+use super::summarize::summarize;
+use super::trace_args::TraceArgs;
 use crate::recording::{
     self, Checkpoint, ExitStatus, Keeping, Recording, Run, Stored, VERSION, write_whole,
 };
@@ -74,7 +75,7 @@ pub fn conclude(
 fn exit_code(args: &TraceArgs, run: &Run) -> u8 {
     let status = run.ending.as_ref().and_then(|ending| ending.status.as_ref());
     match status {
-        Some(status) if args.pass_exit_status && books_balance(run) => status_code(status),
+        Some(status) if args.pass_exit_status && run.books.balance() => status_code(status),
         _ if run.complete => failure::DONE,
         _ => failure::RUN_FAILED,
     }

@@ -1,15 +1,14 @@
 //! What the user sees while a run goes on, and the checkpoints that are made meanwhile.
 
+use std::fs::Metadata;
 use std::io::{IsTerminal, Write};
+use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use super::inspector::Inspector;
 use crate::recording::{Checkpoint, Durability, Run};
 use crate::report::progress::{Kind, LastNew, Progress, Status};
-use crate::tracer::{Live, Observer};
-
-/// How often a line is printed where stderr is no terminal.
-const LINES_EVERY: Duration = Duration::from_secs(10);
+use crate::tracer::{Live, Observer, Stage};
 
 /// Writes to stderr; a closed one is no reason to stop tracing, as `eprint!` would.
 pub fn say(text: &str) {
@@ -26,17 +25,23 @@ pub struct Console<'a> {
 }
 
 impl<'a> Console<'a> {
-    /// Without a checkpoint nothing is written.
+    /// `attached` are the processes that are attached to; none if one is launched. Without a
+    /// checkpoint nothing is written.
     pub fn new(
         quiet: bool,
-        launched: bool,
+        attached: &[i32],
         inspector: &'a Inspector,
         checkpoint: Option<&'a Checkpoint>,
     ) -> Console<'a> {
-        let kind = match (quiet, std::io::stderr().is_terminal()) {
-            (true, _) => Kind::Quiet,
-            (false, true) => Kind::Terminal,
-            (false, false) => Kind::Lines { every: LINES_EVERY },
+        // What we launch has our stderr.
+        let launched = attached.is_empty();
+        let kind = match std::io::stderr().is_terminal() {
+            _ if quiet => Kind::Quiet,
+            true if launched || attached.iter().any(|pid| has_our_terminal(*pid)) => {
+                Kind::SharedTerminal
+            }
+            true => Kind::OwnTerminal,
+            false => Kind::Lines,
         };
         Console {
             progress: Progress::new(kind),
@@ -55,9 +60,9 @@ impl<'a> Console<'a> {
 
 impl Observer for Console<'_> {
     fn tick(&mut self, live: &Live, elapsed: Duration) {
-        let stopping = live.phase() == "shutdown";
-        let note =
-            (stopping && self.launched).then(|| "asked to stop; ask again to kill it".to_owned());
+        let stage = live.stage();
+        let may_kill = stage == Stage::ShuttingDown && self.launched;
+        let note = may_kill.then(|| "asked to stop; ask again to kill it".to_owned());
         self.progress.update(&Status {
             elapsed,
             processes: live.processes(),
@@ -65,7 +70,11 @@ impl Observer for Console<'_> {
             stops: live.stops(),
             distinct: live.syscalls(),
             last_new: live.last_new().map(|(name, at)| LastNew { name, ago: at.elapsed() }),
-            phase: live.phase().to_owned(),
+            stage: match stage {
+                Stage::Watching => None,
+                Stage::RunningFree => Some("running free"),
+                Stage::ShuttingDown => Some("shutdown"),
+            },
             note,
         });
     }
@@ -82,4 +91,17 @@ impl Observer for Console<'_> {
             Err(_) => {}
         }
     }
+}
+
+/// Whether one of the standard streams of a process is the terminal that our stderr is. What cannot
+/// be seen is taken for it: a status line must not wipe out what others write.
+fn has_our_terminal(pid: i32) -> bool {
+    let stream = |pid: &str, fd: i32| std::fs::metadata(format!("/proc/{pid}/fd/{fd}"));
+    let device = |file: Metadata| file.rdev();
+    let Ok(ours) = stream("self", 2).map(device) else { return true };
+    let mut its = (0..=2).map(|fd| stream(&pid.to_string(), fd).map(device));
+    its.any(|its| match its {
+        Ok(its) => its == ours,
+        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+    })
 }

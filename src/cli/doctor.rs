@@ -2,18 +2,22 @@
 
 use std::io::Write;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 
-use crate::proc::doctor::{AttachTarget, Check, Facts, Verdict, Wish, is_possible, judge};
+use super::args::{Format, distinct};
+use crate::proc::doctor::{
+    AttachTarget, Check, Facts, SelfTestFailure, Verdict, Wish, is_possible, judge,
+};
+use crate::ptrace::SelfTestError;
+use crate::report::Style;
+use crate::report::layout::{WIDTH, printable, wrap};
 
 /// Exit code: tracing is possible.
 pub const POSSIBLE: u8 = 0;
 /// Exit code: the environment does not permit tracing.
 pub const NOT_PERMITTED: u8 = 4;
 
-/// How wide a line may be.
-const WIDTH: usize = 80;
 /// Where the text of a line begins, behind verdict and title.
 const INDENT: usize = 10 + 16;
 
@@ -29,31 +33,22 @@ pub struct DoctorArgs {
     pub pid: Vec<i32>,
 }
 
-/// How to print what is found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// One line per check, for people
-    Text,
-    /// One JSON object
-    Json,
-}
-
 /// Looks at everything, writes it to `out`, and returns the exit code: [`POSSIBLE`] or
 /// [`NOT_PERMITTED`]. `self_test` traces a child of ours and says what went wrong.
 pub fn run(
     args: &DoctorArgs,
-    colour: bool,
-    self_test: impl FnOnce() -> Result<(), String>,
+    style: Style,
+    self_test: impl FnOnce() -> Result<(), SelfTestError>,
     out: &mut impl Write,
 ) -> anyhow::Result<u8> {
     let wish = if args.pid.is_empty() {
         Wish::Survey
     } else {
-        Wish::Attach(args.pid.iter().map(|pid| AttachTarget::gather(*pid)).collect())
+        Wish::Attach(distinct(&args.pid).into_iter().map(AttachTarget::gather).collect())
     };
     let checks = examine(&wish, self_test);
     match args.format {
-        Format::Text => out.write_all(render(&checks, colour).as_bytes())?,
+        Format::Text => out.write_all(render(&checks, style).as_bytes())?,
         Format::Json => {
             let report = Report { possible: is_possible(&checks), checks: &checks };
             serde_json::to_writer_pretty(&mut *out, &report)?;
@@ -64,13 +59,16 @@ pub fn run(
 }
 
 /// The checks as they are made before every trace, too.
-pub fn examine(wish: &Wish, self_test: impl FnOnce() -> Result<(), String>) -> Vec<Check> {
+pub fn examine(wish: &Wish, self_test: impl FnOnce() -> Result<(), SelfTestError>) -> Vec<Check> {
     let facts = Facts::gather();
     // An emulator may hang or crash over ptrace, and without /proc there is no use in it.
     let facts = if facts.emulation.is_some() || facts.status.is_none() {
         facts
     } else {
-        facts.with_self_test(self_test())
+        facts.with_self_test(self_test().map_err(|error| SelfTestFailure {
+            by_filter: matches!(error, SelfTestError::Filtered(_)),
+            what: error.to_string(),
+        }))
     };
     judge(&facts, wish)
 }
@@ -83,70 +81,39 @@ struct Report<'a> {
 }
 
 /// The checks for people, one line each, wrapped at 80 columns.
-pub fn render(checks: &[Check], colour: bool) -> String {
-    checks.iter().map(|check| line(check, colour)).collect()
+pub fn render(checks: &[Check], style: Style) -> String {
+    checks.iter().map(|check| line(check, style)).collect()
 }
 
 /// Those that say more than that all is well: what `trace` prints before it begins.
-pub fn render_unless_fine(checks: &[Check], colour: bool) -> String {
+pub fn render_unless_fine(checks: &[Check], style: Style) -> String {
     let told = checks.iter().filter(|check| check.verdict != Verdict::Fine);
-    told.map(|check| line(check, colour)).collect()
+    told.map(|check| line(check, style)).collect()
 }
 
-fn line(check: &Check, colour: bool) -> String {
-    let (word, paint, text) = match &check.verdict {
-        Verdict::Fine => ("fine", "32", check.detail.clone()),
-        Verdict::Degraded { how } => ("degraded", "33", format!("{}: {how}", check.detail)),
+fn line(check: &Check, style: Style) -> String {
+    type Paint = fn(Style, &str) -> String;
+    let detail = &check.detail;
+    let (word, paint, text): (_, Paint, _) = match &check.verdict {
+        Verdict::Fine => ("fine", Style::good, detail.clone()),
+        Verdict::Degraded { how } => ("degraded", Style::warning, format!("{detail}: {how}")),
         Verdict::Refused { what_to_do } => {
-            ("REFUSED", "1;31", format!("{}: {what_to_do}", check.detail))
+            ("REFUSED", Style::bad, format!("{detail}: {what_to_do}"))
         }
     };
-    let word = format!("{word:<8}");
-    let word = if colour { format!("\x1b[{paint}m{word}\x1b[0m") } else { word };
-    let text = wrap(&plain(&text), WIDTH - INDENT).join(&format!("\n{:INDENT$}", ""));
+    let word = paint(style, &format!("{word:<8}"));
+    // Names of processes and labels are not ours.
+    let text = wrap(&printable(&text), WIDTH - INDENT).join(&format!("\n{:INDENT$}", ""));
     let title = format!("{:<14}", check.title);
     format!("{word}  {title}  {text}\n")
 }
 
-/// Without what a terminal would act on: names of processes and labels are not ours.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
-}
-
-/// Breaks a text between its words; a word that is too long has a line of its own. What stands in
-/// back quotes is to be typed as it stands, and is not broken where that can be avoided.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in words(text, width) {
-        match lines.last_mut() {
-            Some(last) if last.chars().count() + 1 + word.chars().count() <= width => {
-                last.push(' ');
-                last.push_str(&word);
-            }
-            _ => lines.push(word),
-        }
-    }
-    lines
-}
-
-fn words(text: &str, width: usize) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        let open = |s: &String| s.matches('`').count() % 2 == 1;
-        match words.last_mut() {
-            Some(last) if open(last) && last.chars().count() + word.chars().count() < width => {
-                last.push(' ');
-                last.push_str(word);
-            }
-            _ => words.push(word.to_owned()),
-        }
-    }
-    words
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::report::Color;
 
     fn check(title: &str, detail: &str, verdict: Verdict) -> Check {
         Check { id: "x", title: title.into(), detail: detail.into(), verdict }
@@ -177,38 +144,30 @@ REFUSED   ptrace_scope    kernel.yama.ptrace_scope is 2: only processes with
                           CAP_SYS_PTRACE may trace; run with sudo, or on the
                           host `sysctl kernel.yama.ptrace_scope=1`
 ";
-        let text = render(&sample(), false);
+        let text = render(&sample(), Style::PLAIN);
         assert_eq!(text, expected);
         let rest: String = expected.lines().skip(1).map(|line| format!("{line}\n")).collect();
-        assert_eq!(render_unless_fine(&sample(), false), rest);
+        assert_eq!(render_unless_fine(&sample(), Style::PLAIN), rest);
     }
 
     #[test]
     fn colour_adds_colour_and_nothing_else() {
-        let text = render(&sample(), true);
-        let without = ["\x1b[32m", "\x1b[33m", "\x1b[1;31m", "\x1b[0m"];
+        let text = render(&sample(), Style::new(Color::Always, false));
+        let without = ["\x1b[1;32m", "\x1b[33m", "\x1b[1;31m", "\x1b[0m"];
         let bare = without.iter().fold(text.clone(), |text, code| text.replace(code, ""));
         assert_ne!(text, bare);
-        assert_eq!(bare, render(&sample(), false));
+        assert_eq!(bare, render(&sample(), Style::PLAIN));
     }
 
     #[test]
     fn a_name_cannot_act_on_the_terminal() {
-        let text = render(&[check("process 1", "a\x1b[2Jb\nc", Verdict::Fine)], false);
-        assert_eq!(text, "fine      process 1       a?[2Jb?c\n");
+        let text = render(&[check("process 1", "a\x1b[2Jb\nc", Verdict::Fine)], Style::PLAIN);
+        assert_eq!(text, "fine      process 1       a\\u{1b}[2Jb\\nc\n");
     }
 
-    #[test]
-    fn no_word_is_lost_to_wrapping() {
-        let long = "x".repeat(100);
-        assert_eq!(wrap(&format!("a {long} b"), 20), ["a", &long, "b"]);
-        assert_eq!(wrap("", 20), Vec::<String>::new());
-        assert_eq!(wrap("run `a b c d` or not", 12), ["run", "`a b c d` or", "not"]);
-    }
-
-    fn run_here(format: Format, pid: Vec<i32>, test: Result<(), String>) -> (u8, String) {
+    fn run_here(format: Format, pid: Vec<i32>, test: Result<(), SelfTestError>) -> (u8, String) {
         let mut out = Vec::new();
-        let code = run(&DoctorArgs { format, pid }, false, || test, &mut out).unwrap();
+        let code = run(&DoctorArgs { format, pid }, Style::PLAIN, || test, &mut out).unwrap();
         (code, String::from_utf8(out).unwrap())
     }
 
@@ -219,7 +178,8 @@ REFUSED   ptrace_scope    kernel.yama.ptrace_scope is 2: only processes with
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
         let release = crate::proc::host::kernel_release();
         assert!(text.contains(&format!("kernel          Linux {release}")), "{text}");
-        let (code, text) = run_here(Format::Text, vec![], Err("PTRACE_SEIZE: EPERM".into()));
+        let (code, text) =
+            run_here(Format::Text, vec![], Err(SelfTestError::Hangs(Duration::ZERO)));
         assert_eq!(code, NOT_PERMITTED, "{text}");
     }
 

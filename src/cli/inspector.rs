@@ -75,15 +75,13 @@ fn inspect_all(program: &Program, files: &Receiver<MappedFile>, known: &Mutex<Kn
     lock().program = executable;
     for file in files {
         let build_id = build_id(&file);
-        lock().build_ids.insert(file.path, build_id);
+        lock().build_ids.insert(file.object.path, build_id);
     }
 }
 
 fn build_id(mapped: &MappedFile) -> Option<String> {
-    let path = Path::new(&mapped.path);
-    // The process may be gone; its path then most likely means the same to us.
-    let file = rooted::open_as_seen_by(mapped.pid, path).or_else(|_| rooted::open(path)).ok()?;
-    elf::build_id(&file, path).ok().flatten()
+    let file = rooted::open_mapped(mapped.pid, &mapped.object).ok()?;
+    elf::build_id(&file, Path::new(&mapped.object.path)).ok().flatten()
 }
 
 fn inspect_program(program: &Program) -> Option<Executable> {

@@ -14,4 +14,4 @@ pub mod doctor;
 pub mod recover;
 pub mod trace;
 
-pub use args::{Cli, main};
+pub use args::{Cli, Format, main};

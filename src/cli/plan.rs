@@ -13,7 +13,9 @@ use super::trace_args::TraceArgs;
 use crate::arch::native;
 use crate::proc::{ThreadStatus, host, tree};
 use crate::ptrace::Inherited;
-use crate::recording::{Books, Command, Cost, Host, Mode, Run, Tool, Watch, mask_secrets};
+use crate::recording::{
+    Attached, Books, Command, Cost, Host, Mode, Run, Tool, Watch, mask_secrets,
+};
 use crate::syscall::Errno;
 use crate::tracer::{Launch, Target};
 
@@ -37,14 +39,12 @@ impl Plan {
             let file = path.file_name().map(|n| n.to_string_lossy().into_owned());
             args.name.clone().or(file).unwrap_or_else(|| "program".to_owned())
         };
-        if let Some(pid) = args.pid.first() {
+        let pids = args.pids();
+        if let Some(pid) = pids.first() {
             let exe = tree::exe(*pid).map(|exe| exe.path).unwrap_or_default();
-            let target = Target::Attach {
-                pids: args.pid.clone(),
-                tree: !args.no_tree,
-                max_share: args.max_share,
-            };
-            return Ok(Plan { name: named(Path::new(&exe)), target, program: Program::Of(*pid) });
+            let (name, program) = (named(Path::new(&exe)), Program::Of(*pid));
+            let target = Target::Attach { pids, tree: !args.no_tree, max_share: args.max_share };
+            return Ok(Plan { name, target, program });
         }
         let path =
             find_program(&args.command[0]).map_err(|errno| not_started(&args.command[0], errno))?;
@@ -57,7 +57,8 @@ impl Plan {
             argv: args.command.iter().map(|a| c_string(a)).collect::<Result<_, _>>()?,
             inherited,
         };
-        let program = Program::File(path.clone());
+        // As /proc/PID/exe will have it, and not as it was typed.
+        let program = Program::File(path.canonicalize().unwrap_or_else(|_| path.clone()));
         Ok(Plan { name: named(&path), target: Target::Launch(launch), program })
     }
 }
@@ -116,7 +117,8 @@ pub fn blank_run(args: &TraceArgs) -> anyhow::Result<Run> {
     getrandom::fill(&mut id).map_err(|e| anyhow!("no random numbers to be had: {e}"))?;
     let argv: Vec<String> = args.command.iter().map(|a| a.to_string_lossy().into_owned()).collect();
     let cwd = std::env::current_dir().ok().map(|dir| dir.to_string_lossy().into_owned());
-    let foreign = match args.pid.as_slice() {
+    let pids = args.pids();
+    let foreign = match pids.as_slice() {
         [] => vec![ThreadStatus::read_own()],
         pids => pids.iter().map(|pid| ThreadStatus::read(*pid)).collect(),
     };
@@ -145,11 +147,12 @@ pub fn blank_run(args: &TraceArgs) -> anyhow::Result<Run> {
         },
         command: Command {
             argv: mask_secrets(&argv),
-            cwd: cwd.filter(|_| args.pid.is_empty()),
-            attached: args.pid.clone(),
+            cwd: cwd.filter(|_| pids.is_empty()),
+            attached: pids.iter().map(|pid| attached(*pid)).collect(),
         },
         program: None,
         started_at: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
+        ended_at: None,
         duration_ms: 0,
         watch: Watch { mode: Mode::Full, gaps: Vec::new(), gaps_total_ms: 0 },
         foreign_filter_at_start,
@@ -164,4 +167,10 @@ pub fn blank_run(args: &TraceArgs) -> anyhow::Result<Run> {
         books: Books::default(),
         warnings,
     })
+}
+
+/// What is known of a process that is to be attached to; nothing of one that has gone.
+fn attached(pid: i32) -> Attached {
+    let argv = tree::cmdline(pid).unwrap_or_default();
+    Attached { pid, argv: mask_secrets(&argv), cwd: tree::cwd(pid).ok() }
 }

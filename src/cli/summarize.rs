@@ -14,11 +14,6 @@ use crate::syscall::SysNo;
 /// In which order the files are told: what is used, what it follows from, what goes with it.
 const ORDER: [&str; 3] = ["profile", "recording", "capabilities"];
 
-/// Whether nothing was lost, as the tracer's own verdict has it.
-pub fn books_balance(run: &Run) -> bool {
-    run.incomplete_because.iter().all(|why| !why.starts_with("the books"))
-}
-
 /// The summary of a run. `stored` is what became of it, if anything was written.
 pub fn summarize(
     name: &str,
@@ -31,7 +26,7 @@ pub fn summarize(
     Summary {
         name: name.to_owned(),
         command: run.command.argv.clone(),
-        attached: run.command.attached.clone(),
+        attached: run.command.attached.iter().map(|process| process.pid).collect(),
         complete: run.complete,
         incomplete_because: run.incomplete_because.clone(),
         exit_code,
@@ -46,7 +41,7 @@ pub fn summarize(
         files,
         cost: CostSummary::new(&run.cost, run.duration_ms),
         books: run.books.clone(),
-        books_balance: books_balance(run),
+        books_balance: run.books.balance(),
         warnings: run.warnings.clone(),
         next: next(run, stored),
     }

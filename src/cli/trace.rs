@@ -54,8 +54,7 @@ pub fn run(
         pass_signals: std::process::id() == 1,
     };
     let (mut inspector, files) = Inspector::start(plan.program).map_err(Failure::ours)?;
-    let mut console =
-        Console::new(args.quiet, args.pid.is_empty(), &inspector, checkpoint.as_ref());
+    let mut console = Console::new(args.quiet, &args.pids(), &inspector, checkpoint.as_ref());
     let blank = blank_run(args).map_err(Failure::ours)?;
     // The first checkpoint is there before the program's first instruction; where it cannot be
     // written, the recording could not be either, so nothing is started for it.
@@ -74,16 +73,16 @@ pub fn run(
 
 /// The checks of `doctor`: prints what is not fine, and stops at what is refused.
 fn examine(args: &TraceArgs, style: Style) -> Result<(), Failure> {
-    let wish = match args.pid.as_slice() {
+    let pids = args.pids();
+    let wish = match pids.as_slice() {
         [] => Wish::Launch,
         pids => Wish::Attach(pids.iter().map(|pid| AttachTarget::gather(*pid)).collect()),
     };
     let checks = doctor::examine(&wish, ptrace::self_test);
-    let colour = style != Style::PLAIN;
     if args.verbose {
-        say(&doctor::render(&checks, colour));
+        say(&doctor::render(&checks, style));
     } else if !args.quiet || !is_possible(&checks) {
-        say(&doctor::render_unless_fine(&checks, colour));
+        say(&doctor::render_unless_fine(&checks, style));
     }
     if is_possible(&checks) {
         return Ok(());

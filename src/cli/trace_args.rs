@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+use super::args::{Format, distinct};
 use super::failure;
 use crate::syscall::signal_from_name;
 
@@ -95,14 +96,11 @@ pub struct TraceArgs {
     pub(super) pass_exit_status: bool,
 }
 
-/// How to write the report.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
-    /// For people
-    #[default]
-    Text,
-    /// One JSON object
-    Json,
+impl TraceArgs {
+    /// The processes to attach to, each once.
+    pub(super) fn pids(&self) -> Vec<i32> {
+        distinct(&self.pid)
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

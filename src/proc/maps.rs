@@ -4,10 +4,11 @@
 //! making sense of it can come later ([`Maps::parse`]).
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::ProcError;
+use super::{ProcError, tree};
 
 /// What code without a file is called.
 pub const ANONYMOUS: &str = "[anonymous]";
@@ -47,6 +48,21 @@ pub struct Object {
 }
 
 impl Object {
+    /// The file that a descriptor of a process stands for.
+    pub fn of_fd(pid: i32, fd: i32) -> Result<Object, ProcError> {
+        let shown = tree::fd_path(pid, fd)?;
+        let link = format!("/proc/{pid}/fd/{fd}");
+        let file = fs::metadata(&link).map_err(|e| ProcError::from_io(link, e))?;
+        let path = shown.strip_suffix(" (deleted)");
+        let device = (libc::major(file.dev()), libc::minor(file.dev()));
+        Ok(Object {
+            deleted: path.is_some(),
+            path: path.unwrap_or(&shown).to_owned(),
+            device,
+            inode: file.ino(),
+        })
+    }
+
     /// Whether a file stands behind it that has, or had, a name. Memory shared between processes
     /// (`/dev/zero`, `/SYSV...`, `/memfd:...`) has inodes of its own and is taken for a file only
     /// if it is a memfd, since code is run from those.

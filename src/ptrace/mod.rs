@@ -23,7 +23,7 @@ mod wait;
 
 pub use bell::{Bell, BellError};
 pub use seize::{Options, interrupt, kill, seize};
-pub use self_test::self_test;
+pub use self_test::{SelfTestError, self_test};
 pub use signals::{Inherited, Origin, Request, SignalPort};
 pub use spawn::{Launched, spawn};
 pub use stopped::{CallInfo, Stopped};

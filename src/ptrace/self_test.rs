@@ -1,18 +1,70 @@
 //! Does ptrace work here, and does it tell the truth?
 
-use super::{CallInfo, Event, Options, SignalPort, Stop, Stopped, Tid, interrupt, seize, wait};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+use super::{
+    CallInfo, Event, Options, PtraceError, SignalPort, Stop, Stopped, Tid, interrupt, seize, wait,
+};
 use crate::arch::native;
+use crate::syscall::Errno;
+
+/// How long the self-test may take. It takes a millisecond; emulators and filters that hand ptrace
+/// to a supervisor may hang over it for ever.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// What did not hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SelfTestError {
+    /// A seccomp filter answers ptrace(2) in the kernel's place.
+    #[error("a seccomp filter answers ptrace(2) with {0}")]
+    Filtered(Errno),
+    /// ptrace(2) gives no answer. The thread that waits for one goes on to do so, and its child
+    /// with it; both end with this process.
+    #[error("ptrace hangs: a child of ours was not traced within {} s", .0.as_secs())]
+    Hangs(Duration),
+    /// Anything else.
+    #[error("{0}")]
+    Failed(String),
+}
 
 /// Traces a child of our own through its `execve(2)` and checks that number and result are right.
 /// Emulators and foreign kernels (qemu-user, gVisor) fail it or have no ptrace at all.
 ///
 /// # Errors
-/// A sentence that says what did not hold.
-pub fn self_test() -> Result<(), String> {
-    // A thread of its own, so that its wait sees no other child of ours.
-    std::thread::scope(|scope| {
-        scope.spawn(run).join().unwrap_or_else(|_| Err("the self-test panicked".to_owned()))
-    })
+/// See [`SelfTestError`].
+pub fn self_test() -> Result<(), SelfTestError> {
+    within(LIMIT, || run().map_err(|what| filtered().unwrap_or(SelfTestError::Failed(what))))
+}
+
+/// The result of a test that may hang. It is made on a thread of its own, so that its wait sees no
+/// other child of ours.
+fn within(
+    limit: Duration,
+    test: impl FnOnce() -> Result<(), SelfTestError> + Send + 'static,
+) -> Result<(), SelfTestError> {
+    let (tell, hear) = channel();
+    let thread = std::thread::Builder::new().name("self-test".to_owned()).spawn(move || {
+        // Nobody may be listening any more.
+        let _ = tell.send(test());
+    });
+    let failed = |what: String| SelfTestError::Failed(what);
+    let thread = thread.map_err(|e| failed(format!("no thread could be started: {e}")))?;
+    let result = match hear.recv_timeout(limit) {
+        Ok(result) => result,
+        Err(RecvTimeoutError::Disconnected) => Err(failed("the self-test panicked".to_owned())),
+        Err(RecvTimeoutError::Timeout) => return Err(SelfTestError::Hangs(limit)),
+    };
+    let _ = thread.join();
+    result
+}
+
+/// Whether a filter answers: there is no thread 0, and the kernel would say so.
+fn filtered() -> Option<SelfTestError> {
+    match seize(Tid(0), Options { die_with_tracer: true, exit_stops: false }) {
+        Err(PtraceError::Refused { errno, .. }) => Some(SelfTestError::Filtered(errno)),
+        _ => None,
+    }
 }
 
 fn run() -> Result<(), String> {
@@ -83,8 +135,23 @@ fn info(stopped: &Stopped) -> Result<CallInfo, String> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     fn ptrace_works_here() {
-        assert_eq!(super::self_test(), Ok(()));
+        assert_eq!(self_test(), Ok(()));
+        assert_eq!(filtered(), None);
+    }
+
+    #[test]
+    fn a_test_that_hangs_or_panics_is_reported() {
+        let (_held, never) = channel::<()>();
+        let hangs = within(Duration::from_millis(50), move || {
+            let _ = never.recv();
+            Ok(())
+        });
+        assert_eq!(hangs, Err(SelfTestError::Hangs(Duration::from_millis(50))));
+        let panics = within(LIMIT, || std::panic::resume_unwind(Box::new(())));
+        assert_eq!(panics, Err(SelfTestError::Failed("the self-test panicked".to_owned())));
     }
 }

@@ -1,6 +1,7 @@
 //! The evidence: everything that was observed in one or more runs of a program, with its
 //! provenance. A recording is the product of a run; profiles and reports are pure functions of it.
 
+mod books;
 mod files;
 mod merge;
 mod model;

@@ -58,6 +58,8 @@ pub struct Run {
     pub program: Option<Executable>,
     /// When the run started, RFC 3339 in UTC.
     pub started_at: String,
+    /// When it ended; absent in a checkpoint.
+    pub ended_at: Option<String>,
     /// How long it took so far, or in all.
     pub duration_ms: u64,
     /// How much of what happened was watched.
@@ -117,17 +119,30 @@ pub struct Host {
 pub struct Command {
     /// The command line with secrets masked; empty if we attached.
     pub argv: Vec<String>,
-    /// The working directory.
+    /// The working directory; absent if we attached.
     pub cwd: Option<String>,
     /// The processes that we attached to; empty if we launched.
-    pub attached: Vec<i32>,
+    pub attached: Vec<Attached>,
+}
+
+/// A process that we attached to, as it was then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Attached {
+    /// Its id.
+    pub pid: i32,
+    /// Its command line (`/proc/PID/cmdline`), which a program may rewrite, with secrets masked;
+    /// empty if it could not be read.
+    pub argv: Vec<String>,
+    /// Its working directory (`/proc/PID/cwd`).
+    pub cwd: Option<String>,
 }
 
 /// An executable file as `goblin` and the file system tell of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Executable {
-    /// Where it lies, as the process itself sees it.
+    /// Where it lies: from the root of the tracer, or, in another mount namespace, from that one's.
     pub path: String,
     /// Its size in bytes.
     pub size: Option<u64>,
@@ -381,9 +396,11 @@ pub enum Occasion {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Module {
-    /// Its path, as the process sees it.
+    /// Its path as `/proc/PID/maps` shows it: from the root of the tracer, or, in another mount
+    /// namespace, from that one's.
     pub path: String,
-    /// Its `NT_GNU_BUILD_ID` in hexadecimal, if it has one and the file could be read.
+    /// Its `NT_GNU_BUILD_ID` in hexadecimal, if it has one and the file could be read: not where
+    /// another one has taken its place since it was mapped.
     pub build_id: Option<String>,
     /// When it was first mapped.
     pub first_ms: u64,

@@ -8,7 +8,8 @@ use nix::unistd::{User, getuid};
 
 use super::merge;
 use super::model::{
-    CapabilityEvidence, Command, Credentials, Executable, Module, Process, Recording, Run, Syscall,
+    Attached, CapabilityEvidence, Command, Credentials, Executable, Module, Process, Recording,
+    Run, Syscall,
 };
 use super::scrub::{self, REDACTED, Scrubber};
 
@@ -67,6 +68,7 @@ fn redact_run(mut run: Run, recording_name: &str, identity: &Identity) -> Run {
 
     run.host.kernel_release = mainline_release(&run.host.kernel_release);
     run.started_at = midnight(&run.started_at);
+    run.ended_at = run.ended_at.as_deref().map(midnight);
     redact_command(&mut run.command, &scrubber, &mut ids);
     if let Some(program) = &mut run.program {
         redact_executable(program, &scrubber);
@@ -100,15 +102,18 @@ fn paths(run: &Run) -> impl Iterator<Item = &str> {
     let program = run.program.iter().map(|p| p.path.as_str());
     let sightings = run.syscalls.iter().filter_map(|s| s.first.exe.as_deref());
     let evidence = run.capability_evidence.iter().map(|e| e.exe.as_str());
-    let arguments = run.command.argv.iter().map(String::as_str);
-    let cwd = run.command.cwd.as_deref();
+    let attached = &run.command.attached;
+    let arguments = attached.iter().flat_map(|a| &a.argv).chain(&run.command.argv);
+    let arguments = arguments.map(String::as_str);
+    let cwds = attached.iter().map(|a| &a.cwd).chain([&run.command.cwd]).flatten();
+    let cwds = cwds.map(String::as_str);
     execs
         .chain(modules)
         .chain(program)
         .chain(sightings)
         .chain(evidence)
         .chain(arguments)
-        .chain(cwd)
+        .chain(cwds)
         .filter(|path| path.contains('/'))
 }
 
@@ -136,12 +141,18 @@ fn redact_comm(comm: &str, scrubber: &Scrubber) -> String {
 }
 
 fn redact_command(command: &mut Command, scrubber: &Scrubber, ids: &mut Ids) {
-    for (i, arg) in command.argv.iter_mut().enumerate() {
-        *arg = if i == 0 { scrubber.file(arg) } else { scrubber.argument(arg) };
-    }
+    redact_argv(&mut command.argv, scrubber);
     command.cwd = None;
-    for pid in &mut command.attached {
+    for Attached { pid, argv, cwd } in &mut command.attached {
         *pid = ids.process(*pid, 0);
+        redact_argv(argv, scrubber);
+        *cwd = None;
+    }
+}
+
+fn redact_argv(argv: &mut [String], scrubber: &Scrubber) {
+    for (i, arg) in argv.iter_mut().enumerate() {
+        *arg = if i == 0 { scrubber.file(arg) } else { scrubber.argument(arg) };
     }
 }
 

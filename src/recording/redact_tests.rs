@@ -41,7 +41,11 @@ fn telling() -> Run {
         "-d/home/alice",
         "alice@example.org",
     ]);
-    run.command.attached = vec![4712];
+    run.command.attached = vec![Attached {
+        pid: 4712,
+        argv: vec!["/home/alice/bin/node".to_owned(), "--base=/home/alice/data".to_owned()],
+        cwd: Some("/home/alice/work".to_owned()),
+    }];
     run.ending = Some(Ending {
         cause: EndCause::Stopped,
         status: None,
@@ -139,6 +143,7 @@ fn what_tells_nothing_stays() {
     let run = redacted(telling());
     assert_eq!(run.host.kernel_release, "6.18.44");
     assert_eq!(run.started_at, "2026-01-02T00:00:00Z");
+    assert_eq!(run.ended_at.as_deref(), Some("2026-01-02T00:00:00Z"));
     assert_eq!(
         run.command.argv,
         [
@@ -190,7 +195,7 @@ fn numbers_are_given_anew_and_agree() {
     assert_eq!(tids[0], 2, "a leader's is its process's");
     let Sighting { pid, tid, .. } = run.syscalls[0].first;
     assert_eq!(pid, 1);
-    let mut threads = vec![run.command.attached[0], tids[1], tid];
+    let mut threads = vec![run.command.attached[0].pid, tids[1], tid];
     threads.sort_unstable();
     assert_eq!(threads, [3, 4, 5]);
     assert_eq!(run.syscalls[1].first.tid, tid, "the same thread");

@@ -45,6 +45,7 @@ pub fn run(id: &str) -> Run {
             libc: Some(Libc { flavour: "glibc".to_owned(), version: Some("2.36".to_owned()) }),
         }),
         started_at: "2026-01-02T03:04:05Z".to_owned(),
+        ended_at: Some("2026-01-02T03:04:06Z".to_owned()),
         duration_ms: 1000,
         watch: Watch { mode: Mode::Full, gaps: Vec::new(), gaps_total_ms: 0 },
         foreign_filter_at_start: false,

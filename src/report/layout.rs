@@ -21,28 +21,40 @@ pub fn printable(text: &str) -> String {
 }
 
 /// The lines that the text makes in that width, broken between words; a word that is longer than a
-/// line (a path) stays whole.
+/// line (a path) stays whole. What stands in back quotes is to be typed as it stands, and is broken
+/// only where it does not fit into a line.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = String::new();
-    let mut used = 0;
-    for word in text.split_whitespace() {
-        let length = word.chars().count();
-        if used > 0 && used + 1 + length > width {
-            lines.push(std::mem::take(&mut line));
-            used = 0;
+    let mut lines: Vec<String> = Vec::new();
+    for word in unbroken(text, width) {
+        match lines.last_mut() {
+            Some(last) if length(last) + 1 + length(&word) <= width => {
+                last.push(' ');
+                last.push_str(&word);
+            }
+            _ => lines.push(word),
         }
-        if used > 0 {
-            line.push(' ');
-            used += 1;
-        }
-        line.push_str(word);
-        used += length;
-    }
-    if used > 0 {
-        lines.push(line);
     }
     lines
+}
+
+/// The words of a text, those within one pair of back quotes as one.
+fn unbroken(text: &str, width: usize) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        let is_open = |word: &String| word.matches('`').count() % 2 == 1;
+        match words.last_mut() {
+            Some(last) if is_open(last) && length(last) + 1 + length(word) <= width => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            _ => words.push(word.to_owned()),
+        }
+    }
+    words
+}
+
+fn length(text: &str) -> usize {
+    text.chars().count()
 }
 
 /// The same in so many lines at most, words that are longer than a line broken; what does not fit
@@ -167,6 +179,8 @@ mod tests {
         assert_eq!(wrap("a bb ccc", 4), ["a bb", "ccc"]);
         assert_eq!(wrap("a /a/very/long/path b", 4), ["a", "/a/very/long/path", "b"]);
         assert!(wrap("", 4).is_empty());
+        assert_eq!(wrap("run `a b c d` or not", 12), ["run", "`a b c d` or", "not"]);
+        assert_eq!(wrap("run `a b c d`", 6), ["run", "`a b c", "d`"]);
         assert_eq!(wrap_cut("a bb ccc", 4, 2), ["a bb", "ccc"]);
         assert_eq!(wrap_cut("a bb cccccccccc dd", 4, 2), ["a bb", "cc \u{2026}"]);
         assert_eq!(wrap_cut("a bb cccccc", 4, 3), ["a bb", "cccc", "cc"]);

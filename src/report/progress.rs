@@ -1,11 +1,12 @@
 //! What is seen of a run while it goes on, on stderr.
 //!
-//! The traced program writes to the same terminal, and when it does cannot be known. So there is
-//! one line and no more: `indicatif` leaves the cursor at its right edge, where the program's next
-//! output begins a line of its own, and the next redraw takes the line that the cursor is in. What
-//! can be lost is an unfinished line of the program's (a prompt) that a redraw wipes out. Each
-//! redraw after output of the program's leaves the line before it behind, which is why there is one
-//! a second at most. In the background of a shell's jobs there is none: the terminal is another's.
+//! The traced program may write to the same terminal, and when it does, or whether it has ended its
+//! line, cannot be known. A line that is drawn again and again would wipe out what the program left
+//! unfinished, its prompt for a password, say. So that is for a terminal which is ours alone. On one
+//! that is shared there is a line from time to time, which begins a new line of the screen by itself
+//! where the program has not, and wipes out nothing; and none while the program has taken the
+//! terminal for itself: does not let it echo (a password), or reads it key by key (an editor, a
+//! shell). In the background of a shell's jobs there is neither: the terminal is another's.
 //!
 //! Nothing here ever fails: stderr may be a pipe whose reader has gone, and the run matters more.
 
@@ -17,27 +18,32 @@ use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use nix::sys::termios::{LocalFlags, tcgetattr};
 
 use super::human;
 use super::layout::printable;
 
 /// The shortest time between two redraws.
 const REDRAW: Duration = Duration::from_secs(1);
-/// When the first line is printed where there is no terminal: a run that is over by then needs none.
+/// When the first of several lines is printed: a run that is over by then needs none.
 const FIRST_LINE: Duration = Duration::from_secs(1);
 /// What is added to that line.
 const HINT: &str = "(Ctrl-C or SIGTERM ends the trace in order)";
 
+/// How long it takes from one line to the next: a run of days must not fill its log with them.
+fn until_next(elapsed: Duration) -> Duration {
+    Duration::from_secs(if elapsed < Duration::from_secs(60) { 10 } else { 60 })
+}
+
 /// What progress looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// One line that is drawn again and again.
-    Terminal,
-    /// A line from time to time.
-    Lines {
-        /// How often.
-        every: Duration,
-    },
+    /// One line that is drawn again and again, on a terminal that nobody else writes to.
+    OwnTerminal,
+    /// A line from time to time, on a terminal that the program writes to as well.
+    SharedTerminal,
+    /// A line from time to time, into a file or a pipe.
+    Lines,
     /// Nothing at all.
     Quiet,
 }
@@ -57,8 +63,8 @@ pub struct Status {
     pub distinct: usize,
     /// The newest of them.
     pub last_new: Option<LastNew>,
-    /// The phase that the run is in; empty for none. `run`, in which most of it is, goes unsaid.
-    pub phase: String,
+    /// What is going on, unless it is what most of a run is: `shutdown`.
+    pub stage: Option<&'static str>,
     /// What the user should know now: `SIGTERM sent, Ctrl-C again to kill`.
     pub note: Option<String>,
 }
@@ -72,17 +78,14 @@ pub struct LastNew {
     pub ago: Duration,
 }
 
-/// The line: `12m30s  41 processes, 310 threads  1,204,233 stops  71 syscalls  last new: fdatasync
-/// 41 min ago`. Phase and note come right after the time, so that a narrow terminal does not cut
+/// The line: `12m30s  41 processes, 310 threads  1,204,233 stops  71 syscalls  last new: fdatasync,
+/// 41m00s ago`. Stage and note come right after the time, so that a narrow terminal does not cut
 /// them off.
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", human::elapsed(self.elapsed))?;
-        if !matches!(self.phase.as_str(), "" | "run") {
-            write!(f, "  {}", printable(&self.phase))?;
-        }
-        if let Some(note) = &self.note {
-            write!(f, "  {}", printable(note))?;
+        for text in self.stage.into_iter().chain(self.note.as_deref()) {
+            write!(f, "  {}", printable(text))?;
         }
         write!(
             f,
@@ -93,8 +96,8 @@ impl fmt::Display for Status {
             human::counted(self.distinct as u64, "syscall", "syscalls"),
         )?;
         match &self.last_new {
-            Some(new) => {
-                write!(f, "  last new: {} {}", printable(&new.name), human::ago(new.ago))
+            Some(LastNew { name, ago }) => {
+                write!(f, "  last new: {}, {} ago", printable(name), human::elapsed(*ago))
             }
             None => Ok(()),
         }
@@ -107,57 +110,63 @@ pub struct Progress {
 }
 
 enum Shown {
-    Bar {
-        bar: ProgressBar,
-        drawn: Option<Instant>,
-        text: String,
-        news: (String, Option<String>),
-        foreground: fn() -> bool,
-    },
-    Lines {
-        to: Box<dyn Write + Send>,
-        every: Duration,
-        next: Duration,
-        hinted: bool,
-    },
-    Nothing {
-        to: Box<dyn Write + Send>,
-    },
+    Bar { bar: ProgressBar, drawn: Option<Instant>, last: Status, may_write: fn() -> bool },
+    Lines { page: Page, next: Duration, hinted: bool, note: Option<String> },
+    Nothing { page: Page },
+}
+
+/// Where lines are written to.
+struct Page {
+    to: Box<dyn Write + Send>,
+    terminal: Option<Terminal>,
+}
+
+/// A terminal that is not ours alone.
+#[derive(Clone, Copy)]
+struct Terminal {
+    /// How many columns it has now; 0 if that is not known.
+    columns: fn() -> usize,
+    /// Whether it is for us to write to now.
+    may_write: fn() -> bool,
+    /// The mode that it is in now, and the one that it was in at the start.
+    mode: fn() -> Option<LocalFlags>,
+    mode_at_start: Option<LocalFlags>,
 }
 
 impl Progress {
-    /// Progress on stderr. [`Kind::Terminal`] shows nothing where stderr is no terminal.
+    /// Progress on stderr. [`Kind::OwnTerminal`] shows nothing where stderr is no terminal.
     pub fn new(kind: Kind) -> Progress {
         // 5 a second is the limit of the draw target's own, which allows bursts; ours does not.
         let target = ProgressDrawTarget::stderr_with_hz(5);
-        Progress::on(kind, target, Box::new(io::stderr()), stderr_is_ours)
+        let terminal = Terminal {
+            columns: stderr_columns,
+            may_write: stderr_is_ours,
+            mode: stderr_mode,
+            mode_at_start: stderr_mode(),
+        };
+        Progress::on(kind, target, Box::new(io::stderr()), terminal)
     }
 
     fn on(
         kind: Kind,
         target: ProgressDrawTarget,
         to: Box<dyn Write + Send>,
-        foreground: fn() -> bool,
+        terminal: Terminal,
     ) -> Progress {
+        let lines = |page| Shown::Lines { page, next: FIRST_LINE, hinted: false, note: None };
         let shown = match kind {
-            Kind::Terminal => {
+            Kind::OwnTerminal => {
                 let bar = ProgressBar::with_draw_target(None, target);
                 // A template of ours that is wrong would be seen in every test below.
                 if let Ok(style) = ProgressStyle::with_template("{wide_msg}") {
                     bar.set_style(style);
                 }
-                Shown::Bar {
-                    bar,
-                    drawn: None,
-                    text: String::new(),
-                    news: Default::default(),
-                    foreground,
-                }
+                let may_write = terminal.may_write;
+                Shown::Bar { bar, drawn: None, last: Status::default(), may_write }
             }
-            Kind::Lines { every } => {
-                Shown::Lines { to, every, next: FIRST_LINE.min(every), hinted: false }
-            }
-            Kind::Quiet => Shown::Nothing { to },
+            Kind::SharedTerminal => lines(Page { to, terminal: Some(terminal) }),
+            Kind::Lines => lines(Page { to, terminal: None }),
+            Kind::Quiet => Shown::Nothing { page: Page { to, terminal: None } },
         };
         Progress { shown }
     }
@@ -165,41 +174,31 @@ impl Progress {
     /// Tells where the run stands. Cheap enough to be called several times a second.
     pub fn update(&mut self, status: &Status) {
         match &mut self.shown {
-            Shown::Bar { bar, drawn, text, news, foreground } => {
+            Shown::Bar { bar, drawn, last, may_write } => {
                 let now = Instant::now();
                 // Whoever pressed Ctrl-C wants to see at once that it was heard.
-                let is_news = news.0 != status.phase || news.1 != status.note;
+                let is_news = (&last.stage, &last.note) != (&status.stage, &status.note);
                 if !is_news && drawn.is_some_and(|last| now.duration_since(last) < REDRAW) {
                     return;
                 }
                 *drawn = Some(now);
-                *news = (status.phase.clone(), status.note.clone());
-                let new = status.to_string();
-                if *text != new && foreground() {
-                    bar.set_message(new.clone());
-                    *text = new;
+                if last != status && may_write() {
+                    bar.set_message(status.to_string());
+                    last.clone_from(status);
                 }
             }
-            Shown::Lines { next, .. } if status.elapsed < *next => {}
-            Shown::Lines { .. } => self.show(status),
-            Shown::Nothing { .. } => {}
-        }
-    }
-
-    /// Tells it at once: the phase changed, or somebody asked.
-    pub fn show(&mut self, status: &Status) {
-        match &mut self.shown {
-            Shown::Bar { drawn, .. } => {
-                *drawn = None;
-                self.update(status);
-            }
-            Shown::Lines { to, every, next, hinted } => {
-                *next = status.elapsed + *every;
+            Shown::Lines { page, next, hinted, note } => {
+                let is_news = status.note.is_some() && *note != status.note;
+                if (status.elapsed < *next && !is_news) || page.is_taken() {
+                    return;
+                }
+                note.clone_from(&status.note);
+                *next = status.elapsed + until_next(status.elapsed);
                 let mut line = status.to_string();
-                if !std::mem::replace(hinted, true) {
+                if !std::mem::replace(hinted, true) && !is_news {
                     line = format!("{line}  {HINT}");
                 }
-                write_line(to, &line);
+                page.line(&line);
             }
             Shown::Nothing { .. } => {}
         }
@@ -211,18 +210,22 @@ impl Progress {
         match &mut self.shown {
             Shown::Bar { bar, .. } if !bar.is_hidden() => bar.println(line),
             // What indicatif draws nothing to is no terminal, but may well be a file.
-            Shown::Bar { .. } => write_line(&mut io::stderr(), line),
-            Shown::Lines { to, .. } | Shown::Nothing { to } => write_line(to, line),
+            Shown::Bar { .. } => Page { to: Box::new(io::stderr()), terminal: None }.line(line),
+            Shown::Lines { page, .. } | Shown::Nothing { page } => page.line(line),
         }
     }
 
-    /// Takes the status line away and leaves the cursor at the beginning of an empty line.
+    /// Takes the status line away and leaves the cursor at the beginning of a line.
     pub fn finish(&mut self) {
-        if let Shown::Bar { bar, foreground, .. } = &self.shown {
-            if !foreground() {
-                bar.set_draw_target(ProgressDrawTarget::hidden());
+        match &mut self.shown {
+            Shown::Bar { bar, may_write, .. } => {
+                if !may_write() {
+                    bar.set_draw_target(ProgressDrawTarget::hidden());
+                }
+                bar.finish_and_clear();
             }
-            bar.finish_and_clear();
+            Shown::Lines { page, .. } => page.write(&page.new_line()),
+            Shown::Nothing { .. } => {}
         }
     }
 }
@@ -237,6 +240,39 @@ impl fmt::Debug for Progress {
     }
 }
 
+impl Page {
+    /// Whether it is a terminal that is in another's hands now.
+    fn is_taken(&self) -> bool {
+        let taken = |t: &Terminal| !(t.may_write)() || (t.mode)() != t.mode_at_start;
+        self.terminal.as_ref().is_some_and(taken)
+    }
+
+    /// Writes a line in one piece, so that it is not mixed with the traced program's.
+    fn line(&mut self, line: &str) {
+        // A program may have taken from the newline that it returns the carriage.
+        let end = if self.terminal.is_some() { "\r\n" } else { "\n" };
+        self.write(&format!("{}{line}{end}", self.new_line()));
+    }
+
+    /// What brings the cursor of a terminal to the beginning of a line, the same if it is there
+    /// already: as many blanks as a line is wide end in the next line, unless they began at the
+    /// beginning of this one, for a cursor at the right edge stays there until something more comes
+    /// (the shell zsh begins its prompt so).
+    fn new_line(&self) -> String {
+        match self.terminal {
+            Some(terminal) if (terminal.may_write)() => {
+                format!("{:1$}\r", "", (terminal.columns)())
+            }
+            _ => String::new(),
+        }
+    }
+
+    fn write(&mut self, text: &str) {
+        let _ = self.to.write_all(text.as_bytes());
+        let _ = self.to.flush();
+    }
+}
+
 /// Whether the terminal that stderr is, if it is one, is for us to write to: not while our process
 /// group is in the background.
 fn stderr_is_ours() -> bool {
@@ -247,8 +283,12 @@ fn stderr_is_ours() -> bool {
     }
 }
 
-/// Writes a line in one piece, so that it is not mixed with the traced program's.
-fn write_line(to: &mut dyn Write, line: &str) {
-    let _ = to.write_all(format!("{line}\n").as_bytes());
-    let _ = to.flush();
+fn stderr_columns() -> usize {
+    terminal_size::terminal_size_of(io::stderr()).map_or(0, |(width, _)| width.0.into())
+}
+
+/// Whether the terminal echoes, and gives whole lines to who reads from it.
+fn stderr_mode() -> Option<LocalFlags> {
+    let of_reader = LocalFlags::ECHO | LocalFlags::ICANON;
+    tcgetattr(io::stderr()).ok().map(|mode| mode.local_flags & of_reader)
 }

@@ -252,16 +252,9 @@ impl Summary {
         for counts in self.foreign() {
             page.alert(&counts.arch.to_string(), COLUMN, &counts.to_finding());
         }
-        if !self.unnamed.is_empty() {
-            let numbers: Vec<String> = self.unnamed.iter().map(Unnamed::to_text).collect();
-            let text =
-                format!("no table knows, and so no profile can name: {}", numbers.join(", "));
-            page.alert("unnamed", COLUMN, &text);
-        }
+        // Those of syscalls without a name among them.
         for warning in &self.warnings {
-            if !self.unnamed.iter().any(|unnamed| unnamed.is_told_by(warning)) {
-                page.alert("warning", COLUMN, &printable(warning));
-            }
+            page.alert("warning", COLUMN, &printable(warning));
         }
     }
 
@@ -350,17 +343,6 @@ impl ArchCounts {
             let _ = write!(text, " and {more} more");
         }
         text
-    }
-}
-
-impl Unnamed {
-    fn to_text(&self) -> String {
-        format!("{} #{} ({}x)", self.arch, self.number, human::count(self.count))
-    }
-
-    /// Whether a warning of the run's says no more than this does.
-    fn is_told_by(&self, warning: &str) -> bool {
-        warning.starts_with(&format!("{} syscall number {} is in no table", self.arch, self.number))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::arguments::{Source, Words};
 use super::signal::signal_name;
+use super::socket_options;
 use super::words::{self, Table};
 
 /// What is kept of a socket address: nothing that tells of hosts or paths.
@@ -75,10 +76,10 @@ fn word(vocabulary: Words, value: u64, before: Option<u64>) -> String {
         Words::Signal => i32::try_from(value).map_or_else(|_| format!("{value:#x}"), signal_name),
         Words::SocketCall => one_of(words::SOCKET_CALLS, value),
         Words::SocketLevel => one_of(words::SOCKET_LEVELS, value),
-        Words::SocketOption if before == Some(libc::SOL_SOCKET as u64) => {
-            one_of(words::SOCKET_OPTIONS, value)
-        }
-        Words::SocketOption => value.to_string(),
+        Words::SocketOption => before
+            .and_then(socket_options::of_level)
+            .and_then(|options| lookup(options, value))
+            .map_or_else(|| value.to_string(), str::to_owned),
         Words::SocketType => socket_type(value),
     }
 }
@@ -174,7 +175,12 @@ mod tests {
         assert_eq!(words_of("ioctl", &[0x5401]), "TCGETS");
         assert_eq!(words_of("ioctl", &[0xc0de_ad01]), "0xc0dead01 _IOWR(0xad, 0x1, 222)");
         assert_eq!(words_of("setsockopt", &[1, 2]), "SOL_SOCKET, SO_REUSEADDR");
-        assert_eq!(words_of("setsockopt", &[6, 1]), "SOL_TCP, 1");
+        assert_eq!(words_of("setsockopt", &[6, 1]), "SOL_TCP, TCP_NODELAY");
+        assert_eq!(words_of("setsockopt", &[0, 1]), "SOL_IP, IP_TOS");
+        assert_eq!(words_of("setsockopt", &[41, 26]), "SOL_IPV6, IPV6_V6ONLY");
+        assert_eq!(words_of("setsockopt", &[17, 103]), "SOL_UDP, UDP_SEGMENT");
+        assert_eq!(words_of("setsockopt", &[1, 999]), "SOL_SOCKET, 999");
+        assert_eq!(words_of("setsockopt", &[263, 1]), "SOL_PACKET, 1");
         assert_eq!(words_of("bind", &[2, 80]), "AF_INET, port 80");
         assert_eq!(words_of("bind", &[1, NO_PORT]), "AF_UNIX");
         assert_eq!(words_of("kill", &[15]), "SIGTERM");
@@ -210,7 +216,6 @@ mod tests {
             words::SECCOMP,
             words::SOCKET_CALLS,
             words::SOCKET_LEVELS,
-            words::SOCKET_OPTIONS,
             words::SOCKET_TYPES,
         ] {
             assert!(table.windows(2).all(|w| w[0].0 < w[1].0), "{table:?}");

@@ -5,6 +5,7 @@ mod capability;
 mod errno;
 mod number;
 mod signal;
+mod socket_options;
 mod words;
 mod x32;
 

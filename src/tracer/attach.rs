@@ -148,7 +148,7 @@ impl Tracer {
 
     /// The threads ran free; each is to stop at its syscalls again.
     pub(super) fn watch_again(&mut self) {
-        self.live.set_phase(super::engine::PHASE_RUN);
+        self.live.set_stage(super::live::Stage::Watching);
         self.interrupt_all();
     }
 

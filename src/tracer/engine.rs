@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-use super::books::StopMeter;
 use super::breather::Breather;
 use super::credentials;
 use super::evidence::Evidence;
 use super::ledger::Ledger;
-use super::live::Live;
+use super::live::{Live, Stage};
 use super::mailbox::{Letter, Mailbox};
+use super::meter::StopMeter;
 use super::modules::{MappedFile, Modules};
 use super::stop::{Action, Cause, StopPlan};
 use super::target::{Session, Target};
@@ -65,9 +65,9 @@ pub struct Outcome {
     pub not_started: Option<Errno>,
 }
 
-/// The phases that a run without probes has.
-pub(super) const PHASE_RUN: &str = "run";
-pub(super) const PHASE_SHUTDOWN: &str = "shutdown";
+/// The phases that a run without probes has, as the recording names them.
+const PHASE_RUN: &str = "run";
+const PHASE_SHUTDOWN: &str = "shutdown";
 
 /// The tracer of one run.
 #[derive(Debug)]
@@ -121,7 +121,6 @@ impl Tracer {
             Target::Launch(_) => (true, None),
             Target::Attach { max_share, .. } => (false, *max_share),
         };
-        live.set_phase(PHASE_RUN);
         Tracer {
             started: now,
             run,
@@ -356,7 +355,7 @@ impl Tracer {
         let phase = Phase { name: PHASE_SHUTDOWN.to_owned(), from_ms: now_ms, to_ms: None };
         self.phases.push(phase);
         self.ledger.set_phase(self.phases.len() - 1);
-        self.live.set_phase(PHASE_SHUTDOWN);
+        self.live.set_stage(Stage::ShuttingDown);
         for pid in self.tree.pids() {
             self.look_at(Tid(pid), Occasion::StopRequest);
         }
@@ -413,7 +412,7 @@ impl Tracer {
         self.tolerate(result);
         let now_ms = self.now_ms_if(self.options.die_with_tracer);
         if self.breather.spend(served.cost, served.at, now_ms) {
-            self.live.set_phase("running free");
+            self.live.set_stage(Stage::RunningFree);
             self.tell_deadline();
         }
     }

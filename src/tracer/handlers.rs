@@ -437,6 +437,9 @@ impl Tracer {
             self.modules.executed(pid, process, now_ms);
         }
         self.look_at(leader, Occasion::Exec);
+        if let Some(warning) = super::withheld::at_exec(leader.0) {
+            self.warn(warning);
+        }
         self.go_on(stopped, 0);
     }
 

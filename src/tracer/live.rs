@@ -12,7 +12,19 @@ pub struct Live {
     threads: AtomicUsize,
     syscalls: AtomicUsize,
     last_new: Mutex<Option<(String, Instant)>>,
-    phase: Mutex<&'static str>,
+    stage: Mutex<Stage>,
+}
+
+/// What is going on with the program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stage {
+    /// It runs, and every syscall of its stops.
+    #[default]
+    Watching,
+    /// It runs unwatched for a while (`--max-share`).
+    RunningFree,
+    /// It was asked to stop.
+    ShuttingDown,
 }
 
 impl Live {
@@ -32,9 +44,9 @@ impl Live {
         }
     }
 
-    pub(super) fn set_phase(&self, phase: &'static str) {
-        if let Ok(mut p) = self.phase.lock() {
-            *p = phase;
+    pub(super) fn set_stage(&self, stage: Stage) {
+        if let Ok(mut s) = self.stage.lock() {
+            *s = stage;
         }
     }
 
@@ -63,8 +75,8 @@ impl Live {
         self.last_new.lock().ok().and_then(|last| last.clone())
     }
 
-    /// The name of the phase that the run is in.
-    pub fn phase(&self) -> &'static str {
-        self.phase.lock().map_or("", |p| *p)
+    /// What is going on with the program.
+    pub fn stage(&self) -> Stage {
+        self.stage.lock().map_or_else(|_| Stage::default(), |s| *s)
     }
 }

@@ -5,14 +5,13 @@
 //! ([`run`]'s caller gives it an [`Observer`]); the two talk through a mailbox, so that the first
 //! never does anything slow while a thread of the program stands stopped.
 //!
-//! The parts: `tree` knows processes and threads, `ledger` the syscalls, `books` the accounting,
-//! `credentials` and `modules` what /proc tells of a process, `stop` when and how the program is
-//! told to end, `breather` when it may run free (`bucket`: what it costs), `attach` and `engine` move the
-//! threads, `again` hides from them that we did.
+//! The parts: `tree` knows processes and threads, `ledger` the syscalls, `meter` the cost,
+//! `credentials`, `withheld` and `modules` what /proc tells of a process, `stop` when and how the
+//! program is told to end, `breather` when it may run free (`bucket`: what it may cost), `attach` and
+//! `engine` move the threads, `again` hides from them that we did.
 
 mod again;
 mod attach;
-mod books;
 mod breather;
 mod bucket;
 mod control;
@@ -23,16 +22,18 @@ mod handlers;
 mod ledger;
 mod live;
 mod mailbox;
+mod meter;
 mod modules;
 mod snapshot;
 mod stop;
 mod target;
 mod tree;
 mod untraced;
+mod withheld;
 
 pub use control::{Observer, run};
 pub use engine::{Outcome, TraceError};
-pub use live::Live;
+pub use live::{Live, Stage};
 pub use modules::MappedFile;
 pub use stop::StopPolicy;
 pub use target::{Launch, Session, Target};

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use super::tree::{Call, Process};
-use crate::proc::{Maps, tree as proc_tree};
+use crate::proc::Maps;
+use crate::proc::maps::Object;
 use crate::recording::{CodeAddress, Loaded, Module};
 
 /// A file that was mapped for execution, to be looked into by somebody who has the time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MappedFile {
-    /// A process that has it, whose root directory the path is to be read from while it lives.
+    /// A process that has it, by way of which it is to be opened while that lives.
     pub pid: i32,
-    /// The path, as the process sees it.
-    pub path: String,
+    /// The file.
+    pub object: Object,
 }
 
 /// All executable objects seen so far.
@@ -30,11 +31,11 @@ impl Modules {
         Modules { seen: BTreeMap::new(), news }
     }
 
-    fn note(&mut self, pid: i32, path: &str, now_ms: u64, loaded: Loaded) {
-        if !self.seen.contains_key(path) {
-            self.seen.insert(path.to_owned(), (now_ms, loaded));
+    fn note(&mut self, pid: i32, object: &Object, now_ms: u64, loaded: Loaded) {
+        if !self.seen.contains_key(&object.path) {
+            self.seen.insert(object.path.clone(), (now_ms, loaded));
             // Nobody listens any more at the very end of a run; the path is kept all the same.
-            let _ = self.news.send(MappedFile { pid, path: path.to_owned() });
+            let _ = self.news.send(MappedFile { pid, object: object.clone() });
         }
     }
 
@@ -43,7 +44,7 @@ impl Modules {
     pub fn read(&mut self, pid: i32, process: &mut Process, now_ms: u64, loaded: Loaded) {
         let Ok(maps) = Maps::read(pid) else { return };
         for object in maps.executable_files() {
-            self.note(pid, &object.path, now_ms, loaded);
+            self.note(pid, &object, now_ms, loaded);
         }
         process.maps = Some(Arc::new(maps));
     }
@@ -82,13 +83,12 @@ impl Modules {
         #[allow(clippy::cast_possible_truncation)]
         let fd = call.args[4] as i32;
         if is_mmap && fd >= 0 && call.args[3] & libc::MAP_ANONYMOUS as u64 == 0 {
-            // The descriptor is read in place of the mappings: one readlink against a file of
+            // The descriptor is read in place of the mappings: two small calls against a file of
             // hundreds of lines, for each of the dozens of libraries at start.
-            if let Ok(path) = proc_tree::fd_path(pid, fd) {
-                let path = path.strip_suffix(" (deleted)").unwrap_or(&path);
+            if let Ok(object) = Object::of_fd(pid, fd) {
                 let at_start = process.linker.is_some();
                 let loaded = if at_start { Loaded::AtStart } else { Loaded::Later };
-                self.note(pid, path, now_ms, loaded);
+                self.note(pid, &object, now_ms, loaded);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What a recording says of the run so far.
 
-use super::books;
+use std::time::SystemTime;
+
 use super::engine::{Tracer, duration_ms};
 use crate::recording::{Counted, EndCause, Ending, ExitStatus, Process, Run, StopSignal, Watch};
 use crate::syscall::signal_name;
@@ -47,6 +48,7 @@ impl Tracer {
     pub(super) fn finish(mut self) -> super::Outcome {
         self.books.births_unexplained = self.tree.births_unexplained();
         let mut run = self.snapshot();
+        run.ended_at = Some(humantime::format_rfc3339_millis(SystemTime::now()).to_string());
         let cause = self.cause();
         let status = self.tree.first_status().cloned();
         let requested = self.plan.requested();
@@ -66,7 +68,7 @@ impl Tracer {
             run.incomplete_because.push("the program was never executed".to_owned());
         }
         if self.not_started.is_none() {
-            run.incomplete_because.extend(books::faults(&self.books));
+            run.incomplete_because.extend(self.books.faults());
         }
         run.complete = run.incomplete_because.is_empty();
         super::Outcome { run, not_started: self.not_started }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use nix::pty::openpty;
+use nix::pty::{Winsize, openpty};
 
 use super::beside::{Beside, wait_until};
 use super::tool;
@@ -26,7 +26,8 @@ pub const CTRL_Z: &str = "\x1a";
 
 impl Terminal {
     pub fn open() -> Terminal {
-        let pty = openpty(None, None).unwrap();
+        let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+        let pty = openpty(Some(&size), None).unwrap();
         // Descriptors of a test must not be kept open by what another one starts meanwhile.
         for fd in [&pty.master, &pty.slave] {
             let close = nix::fcntl::FdFlag::FD_CLOEXEC;

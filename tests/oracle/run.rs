@@ -189,8 +189,7 @@ impl Stage<'_> {
             return Err(format!("output untraced:\n{a}\ntraced:\n{b}\n{}", result.stderr()));
         }
         let run = result.run();
-        let faults = &run.incomplete_because;
-        match faults.iter().find(|f| f.starts_with("the books")) {
+        match run.books.faults().first() {
             Some(fault) => Err(format!("{fault}: {:?}", run.books)),
             None => Ok(()),
         }

@@ -29,7 +29,16 @@ pub struct Facts {
     /// The security module that confines us, if one labels processes.
     pub confinement: Option<Confinement>,
     /// Whether a child of ours could be traced; none if that was not tried.
-    pub self_test: Option<Result<(), String>>,
+    pub self_test: Option<Result<(), SelfTestFailure>>,
+}
+
+/// What went wrong when a child of ours was to be traced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SelfTestFailure {
+    /// In words.
+    pub what: String,
+    /// Whether it is certain that a seccomp filter answers ptrace(2) in the kernel's place.
+    pub by_filter: bool,
 }
 
 impl Facts {
@@ -53,7 +62,7 @@ impl Facts {
 
     /// The same with the result of a self-test.
     #[must_use]
-    pub fn with_self_test(self, result: Result<(), String>) -> Facts {
+    pub fn with_self_test(self, result: Result<(), SelfTestFailure>) -> Facts {
         Facts { self_test: Some(result), ..self }
     }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::super::host::KernelVersion;
 use super::confinement::Module;
 use super::emulation::Emulator;
-use super::facts::Facts;
+use super::facts::{Facts, SelfTestFailure};
 use super::target::{AttachTarget, Running};
 
 /// What is wanted.
@@ -205,11 +205,14 @@ fn seccomp(facts: &Facts, wish: &Wish) -> Check {
         Some(count) => format!("{count} filters over us"),
         None => "a filter over us".to_owned(),
     };
-    if facts.self_test_failed() {
+    if let Some(Err(SelfTestFailure { by_filter, .. })) = facts.self_test {
         // moby's default profile allows ptrace from Linux 4.8 on (before, it let a tracer get
         // around the filter); older releases of it, and other profiles, do not.
-        let todo = "it may be what denies ptrace; start the container with `--cap-add \
-                    SYS_PTRACE` or `--security-opt seccomp=unconfined`";
+        let it = if by_filter { "it denies ptrace" } else { "it may be what denies ptrace" };
+        let todo = format!(
+            "{it}; start the container with `--cap-add SYS_PTRACE` or `--security-opt \
+             seccomp=unconfined`"
+        );
         check(detail, refused(todo))
     } else if matches!(wish, Wish::Attach(_)) {
         check(detail + "; not over what we attach to", Fine)
@@ -315,11 +318,11 @@ fn process(facts: &Facts, target: &AttachTarget) -> Check {
 fn self_test(facts: &Facts, explained: bool) -> Option<Check> {
     let (detail, verdict) = match facts.self_test.as_ref()? {
         Ok(()) => ("a child of ours was traced".to_owned(), Fine),
-        Err(error) if explained => (error.clone(), refused("see above")),
-        Err(error) => {
+        Err(failure) if explained => (failure.what.clone(), refused("see above")),
+        Err(failure) => {
             let todo = "nothing seen here explains it; in a container try `--cap-add SYS_PTRACE`, \
                         then `--security-opt seccomp=unconfined`, or run on the host";
-            (error.clone(), refused(todo))
+            (failure.what.clone(), refused(todo))
         }
     };
     Some(check("self_test", "self-test", detail, verdict))

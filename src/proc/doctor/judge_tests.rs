@@ -35,7 +35,11 @@ fn capable(mut facts: Facts) -> Facts {
 }
 
 fn failing(facts: Facts) -> Facts {
-    facts.with_self_test(Err("PTRACE_SEIZE: EPERM".into()))
+    failing_by(false, facts)
+}
+
+fn failing_by(by_filter: bool, facts: Facts) -> Facts {
+    facts.with_self_test(Err(SelfTestFailure { what: "PTRACE_SEIZE: EPERM".into(), by_filter }))
 }
 
 fn target() -> Running {
@@ -161,7 +165,10 @@ fn a_filter_over_us_degrades_and_may_be_what_denies() {
     assert!(verdict(&filtered, Wish::Survey).starts_with("D "));
     assert_eq!(verdict(&filtered, attach(target())), "fine");
     assert_eq!(judge(&filtered, &Wish::Launch)[5].detail, "2 filters over us");
-    assert!(verdict(&failing(filtered.clone()), Wish::Launch).contains("`--cap-add SYS_PTRACE`"));
+    for (by_filter, begin) in [(false, "R it may be what denies"), (true, "R it denies ptrace;")] {
+        let verdict = verdict(&failing_by(by_filter, filtered.clone()), Wish::Launch);
+        assert!(verdict.starts_with(begin) && verdict.contains("`--cap-add SYS_PTRACE`"));
+    }
     filtered.status = None;
     assert!(verdict(&filtered, Wish::Launch).contains("mount -t proc"));
 }

@@ -9,6 +9,6 @@ mod target;
 
 pub use confinement::{Confinement, Module};
 pub use emulation::{Emulation, Emulator};
-pub use facts::Facts;
+pub use facts::{Facts, SelfTestFailure};
 pub use judge::{Check, Verdict, Wish, is_possible, judge};
 pub use target::{AttachTarget, Running};

@@ -27,7 +27,12 @@ pub enum Course {
     /// First this, then that.
     Then(Disposition, Disposition),
     /// To and fro, or one in one thread and another in the next.
-    Varies(BTreeSet<Disposition>),
+    Varies {
+        /// What it was when it was last looked at.
+        last: Disposition,
+        /// What else it was.
+        others: BTreeSet<Disposition>,
+    },
 }
 
 /// What makes the rights of two states the same: everything but signals, and when it was seen.
@@ -96,13 +101,15 @@ fn course(states: &[&State], of: impl Fn(&State) -> Disposition) -> Course {
     seen.sort_by_key(|(at_ms, _)| *at_ms);
     let mut order: Vec<Disposition> = seen.into_iter().map(|(_, what)| what).collect();
     order.dedup();
-    // Not every moment is kept.
+    // Not every moment is kept, but each state's last one.
     let all_known = states.iter().all(|state| state.seen == state.moments.len() as u64);
-    let distinct: BTreeSet<Disposition> = states.iter().map(|state| of(state)).collect();
-    match (distinct.first(), order.as_slice()) {
-        (Some(only), _) if distinct.len() == 1 => Course::Always(*only),
-        (_, [first, then]) if all_known => Course::Then(*first, *then),
-        _ => Course::Varies(distinct),
+    let mut others: BTreeSet<Disposition> = states.iter().map(|state| of(state)).collect();
+    let last = order.last().or(others.first()).copied().unwrap_or(Disposition::Default);
+    others.remove(&last);
+    match order.as_slice() {
+        _ if others.is_empty() => Course::Always(last),
+        [first, then] if all_known => Course::Then(*first, *then),
+        _ => Course::Varies { last, others },
     }
 }
 

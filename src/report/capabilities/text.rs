@@ -148,9 +148,9 @@ fn course(course: &Course) -> String {
         Course::Then(first, then) => {
             format!("{}, then {}", disposition(*first), disposition(*then))
         }
-        Course::Varies(all) => {
-            let all: Vec<&str> = all.iter().map(|one| disposition(*one)).collect();
-            format!("by turns {}", all.join(" and "))
+        Course::Varies { last, others } => {
+            let others: Vec<&str> = others.iter().map(|one| disposition(*one)).collect();
+            format!("{} in the end, at other times {}", disposition(*last), others.join(" or "))
         }
     }
 }

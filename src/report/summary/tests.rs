@@ -170,9 +170,10 @@ fn text_of_an_incomplete_run() {
       - 2 threads were born and never seen
 
     i386          3 syscalls of another architecture: write, getpid, #9999
-    unnamed       no table knows, and so no profile can name: x86_64 #9999 (2x)
     warning       io_uring was set up: its operations never pass the syscall entry,
                   no filter sees them
+    warning       x86_64 syscall number 9999 is in no table of this tool; no profile
+                  can name it
     attached      4711, 4712; what it did before was not seen
     ended         killed
     watched       40.12 s, every call of 1 process but for 12.34 s unwatched

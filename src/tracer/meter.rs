@@ -1,8 +1,8 @@
-//! The accounting that proves that nothing was missed, and the meter of what the stops cost.
+//! The meter of what the stops cost.
 
 use std::time::{Duration, Instant};
 
-use crate::recording::{Books, Bucket, Cost};
+use crate::recording::{Bucket, Cost};
 
 /// Measures how long threads stand stopped, and what that costs them.
 ///
@@ -112,67 +112,9 @@ impl StopMeter {
     }
 }
 
-/// What does not balance in the books of a run that has ended; empty if all does.
-pub fn faults(books: &Books) -> Vec<String> {
-    let mut faults = Vec::new();
-    let mut expect = |what: &str, left: u64, right: u64| {
-        if left != right {
-            faults.push(format!("the books don't balance: {what}: {left} against {right}"));
-        }
-    };
-    expect(
-        "syscalls entered, against returned or closed otherwise",
-        books.enters,
-        books.exits - books.exits_of_calls_under_way.min(books.exits)
-            + books.enters_closed_otherwise,
-    );
-    expect("threads born, against gone", books.threads_born, books.threads_gone);
-    expect("stops, against resumes", books.stops, books.stops_ended);
-    expect("births that nothing explains", books.births_unexplained, 0);
-    expect("events lost", books.lost, 0);
-    faults
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn balanced() -> Books {
-        Books {
-            enters: 10,
-            exits: 9,
-            enters_closed_otherwise: 2,
-            exits_of_calls_under_way: 1,
-            threads_born: 3,
-            threads_gone: 3,
-            stops: 20,
-            stops_ended: 20,
-            births_unexplained: 0,
-            lost: 0,
-        }
-    }
-
-    #[test]
-    fn books_that_balance_have_no_faults() {
-        assert_eq!(faults(&balanced()), Vec::<String>::new());
-    }
-
-    #[test]
-    fn every_kind_of_loss_is_a_fault() {
-        let broken: [fn(&mut Books); 6] = [
-            |b| b.enters += 1,
-            |b| b.exits += 1,
-            |b| b.threads_gone -= 1,
-            |b| b.stops_ended -= 1,
-            |b| b.births_unexplained = 1,
-            |b| b.lost = 1,
-        ];
-        for break_it in broken {
-            let mut books = balanced();
-            break_it(&mut books);
-            assert_eq!(faults(&books).len(), 1, "{books:?}");
-        }
-    }
 
     #[test]
     fn a_low_quantile_settles_near_the_tenth_percentile() {
