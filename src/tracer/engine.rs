@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::books::StopMeter;
 use super::breather::Breather;
-use super::credentials;
+use super::credentials::{self, States};
 use super::evidence::Evidence;
 use super::ledger::Ledger;
 use super::live::Live;
@@ -76,6 +76,7 @@ pub(super) struct Tracer {
     pub(super) run: Run,
     pub(super) tree: Tree,
     pub(super) ledger: Ledger,
+    pub(super) states: States,
     pub(super) books: Books,
     pub(super) meter: StopMeter,
     pub(super) modules: Modules,
@@ -121,6 +122,7 @@ impl Tracer {
             run,
             tree: Tree::default(),
             ledger: Ledger::new(),
+            states: States::default(),
             books: Books::default(),
             meter: StopMeter::new(),
             modules: Modules::new(files),
@@ -425,11 +427,15 @@ impl Tracer {
     pub(super) fn note_status(&mut self, tid: Tid, status: &ThreadStatus, occasion: Occasion) {
         let at_ms = self.now_ms();
         let Some((thread, process)) = self.tree.process_of(tid) else { return };
-        let state = Arc::new(credentials::state_of(status));
-        credentials::note(process, &state, Moment { at_ms, tid: tid.0, occasion });
+        let (state, index) = self.states.intern(credentials::state_of(status));
+        let moment = Moment { at_ms, tid: tid.0, occasion };
+        let noted = index.is_some_and(|index| credentials::note(process, index, moment));
         thread.credentials = Some(state);
         if tid.0 == status.tgid {
             process.comm.clone_from(&status.comm);
+        }
+        if !noted {
+            self.warn(credentials::NOT_ALL_KEPT.to_owned());
         }
     }
 

@@ -15,6 +15,7 @@ impl Tracer {
         let (gaps, gaps_total_ms) = self.breather.gaps();
         run.watch = Watch { gaps, gaps_total_ms, ..run.watch };
         run.phases.clone_from(&self.phases);
+        run.credential_states = self.states.list();
         let (processes, not_listed) = self.tree.all();
         run.processes = processes.iter().map(|(pid, p)| self.process(*pid, p)).collect();
         run.processes_not_listed = not_listed;
