@@ -132,10 +132,10 @@ impl Control<'_> {
                 letters.push(Letter::Checkpoint);
             }
             for letter in letters {
-                let Some((next, run)) = self.mailbox.ask(letter, self.bell) else { return };
+                let Some((next, snapshot)) = self.mailbox.ask(letter, self.bell) else { return };
                 deadline = next;
-                if let Some(run) = run {
-                    observer.checkpoint(*run);
+                if let Some(snapshot) = snapshot {
+                    observer.checkpoint(snapshot.into_run());
                 }
             }
             observer.tick(self.live, self.started.elapsed());

@@ -64,8 +64,8 @@ impl States {
     }
 
     /// The list as it stands.
-    pub fn list(&self) -> Vec<CredentialState> {
-        self.list.iter().map(|state| CredentialState::clone(state)).collect()
+    pub fn list(&self) -> Vec<Arc<CredentialState>> {
+        self.list.clone()
     }
 }
 

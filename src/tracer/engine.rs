@@ -13,6 +13,7 @@ use super::ledger::Ledger;
 use super::live::Live;
 use super::mailbox::{Letter, Mailbox};
 use super::modules::{MappedFile, Modules};
+use super::snapshot::Snapshot;
 use super::stop::{Action, Cause, StopPlan};
 use super::target::{Session, Target};
 use super::tree::{Thread, Tree};
@@ -199,7 +200,7 @@ impl Tracer {
     }
 
     /// Answers the control thread.
-    fn answer(&mut self, letter: Letter) -> (Option<Instant>, Option<Box<Run>>) {
+    fn answer(&mut self, letter: Letter) -> (Option<Instant>, Option<Box<Snapshot>>) {
         let now = Instant::now();
         let mut checkpoint = None;
         match letter {

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::snapshot::Snapshot;
 use crate::ptrace::{Bell, Request};
-use crate::recording::Run;
 
 /// What the control thread asks of the tracer thread.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +22,7 @@ pub(super) enum Letter {
 }
 
 /// The answer: the next deadline, and the run if it was asked for.
-type Answer = (Option<Instant>, Option<Box<Run>>);
+type Answer = (Option<Instant>, Option<Box<Snapshot>>);
 
 #[derive(Debug, Default)]
 struct Letters {

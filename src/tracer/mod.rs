@@ -6,8 +6,9 @@
 //! never does anything slow while a thread of the program stands stopped.
 //!
 //! The parts: `tree` knows processes and threads, `ledger` the syscalls, `books` the accounting,
-//! `credentials` and `modules` what /proc tells of a process, `stop` when and how the program is
-//! told to end, `breather` when it may run free, `attach` and `engine` move the threads.
+//! `credentials` and `modules` what /proc tells of a process, `snapshot` what a checkpoint is made
+//! of (with `log`, which is cheap to copy), `stop` when and how the program is told to end,
+//! `breather` when it may run free, `attach` and `engine` move the threads.
 
 mod attach;
 mod books;
@@ -19,6 +20,7 @@ mod evidence;
 mod handlers;
 mod ledger;
 mod live;
+mod log;
 mod mailbox;
 mod modules;
 mod snapshot;
