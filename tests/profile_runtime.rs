@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use seccomp_gen::format::oci;
 use seccomp_gen::profile::{BuildOptions, build};
-use seccomp_gen::recording::Recording;
+use seccomp_gen::recording::{Recording, VERSION};
 use serde_json::{Value, json};
 
 /// What runc 1.1 itself calls between loading the filter and starting the program (with
@@ -42,8 +42,9 @@ fn recording(names: &str) -> Recording {
         "program": null, "started_at": "2026-01-01T00:00:00Z",
         "ended_at": "2026-01-01T00:00:00Z", "duration_ms": 0,
         "watch": { "mode": "full", "gaps": [], "gaps_total_ms": 0 },
-        "foreign_filter_at_start": false, "ending": null, "phases": [], "processes": [],
-        "processes_not_listed": 0, "modules": [], "syscalls": syscalls, "capability_evidence": [],
+        "foreign_filter_at_start": false, "ending": null, "phases": [],
+        "credential_states": [], "processes": [], "processes_not_listed": 0, "modules": [],
+        "syscalls": syscalls, "capability_evidence": [],
         "cost": { "stops": 0, "stopped_ns": 0, "longest_ns": 0, "histogram": [] },
         "books": {
             "enters": 0, "exits": 0, "enters_closed_otherwise": 0, "exits_of_calls_under_way": 0,
@@ -53,7 +54,7 @@ fn recording(names: &str) -> Recording {
         "warnings": []
     });
     serde_json::from_value(json!({
-        "format": "seccomp-gen recording", "version": 1, "name": "busybox", "redacted": false,
+        "format": "seccomp-gen recording", "version": VERSION, "name": "busybox", "redacted": false,
         "runs": [run]
     }))
     .expect("a recording")

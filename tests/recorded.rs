@@ -4,14 +4,16 @@
 
 mod common;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use common::beside::text;
 use common::{Scratch, Traced, fixture, tool, trace, trace_with};
 use seccomp_gen::arch::Arch;
-use seccomp_gen::recording::{ExitStatus, Loaded, Moment, Occasion, Run, Syscall, load};
+use seccomp_gen::recording::{
+    Credentials, ExitStatus, Loaded, Moment, Occasion, Run, Syscall, load,
+};
 
 fn traced(name: &str) -> Traced {
     let traced = trace(&[fixture(name).to_str().unwrap()]);
@@ -150,9 +152,10 @@ fn children_that_were_made_not_to_be_traced_are_traced() {
 fn what_a_programs_own_filter_denies_is_recorded_with_its_errno() {
     let run = traced("own_seccomp").run();
     assert!(errnos(call(&run, Arch::X86_64, "getppid")).iter().any(|(e, _)| *e == "EPERM"));
-    let filtered = run.processes[0].credentials.iter().find(|c| c.state.seccomp_mode == 2);
+    let state = |c: &Credentials| run.credential_state(c.state).unwrap();
+    let filtered = run.processes[0].credentials.iter().find(|c| state(c).seccomp_mode == 2);
     let filtered = filtered.expect("the filter is seen in the process's state");
-    assert!(filtered.state.no_new_privs);
+    assert!(state(filtered).no_new_privs);
     assert!(filtered.moments.iter().any(|m| m.occasion == Occasion::Change));
 }
 
@@ -187,14 +190,15 @@ fn capabilities_are_recorded_as_they_change_with_evidence_for_their_use() {
     let traced = traced("caps_change");
     let run = traced.run();
     let states = &run.processes[0].credentials;
-    let first = &states[0].state;
+    let first = run.credential_state(states[0].state).unwrap();
     let leader = run.processes[0].pid;
     let is_end = |m: &Moment| m.tid == leader && m.occasion == Occasion::End;
     let last = states.iter().find(|s| s.moments.iter().any(is_end)).unwrap();
+    let last = run.credential_state(last.state).unwrap();
     assert_eq!(first.uid, [0; 4]);
-    assert_eq!(last.state.uid, [65534; 4]);
-    assert!(last.state.no_new_privs && last.state.effective.is_empty());
-    assert!(last.state.signals_caught.contains(15) && last.state.signals_ignored.contains(2));
+    assert_eq!(last.uid, [65534; 4]);
+    assert!(last.no_new_privs && last.effective.is_empty());
+    assert!(last.signals_caught.contains(15) && last.signals_ignored.contains(2));
     let threads: BTreeSet<i32> = states.iter().flat_map(|s| &s.moments).map(|m| m.tid).collect();
     assert!(threads.len() > 1, "capabilities are a thread's, not a process's");
     let shown: BTreeSet<&str> =
@@ -224,6 +228,22 @@ fn processes_are_listed_with_parents_execs_and_ends() {
     assert_eq!(sleep.execs.len(), 2);
     assert!(!sleep.execs[0].observed && sleep.execs[0].path.ends_with("bash"));
     assert!(sleep.execs[1].observed && sleep.execs[1].path.ends_with("sleep"));
+}
+
+#[test]
+fn a_state_of_credentials_stands_once_however_many_processes_were_in_it() {
+    let script = "i=0; while [ $i -lt 300 ]; do /bin/true; i=$((i+1)); done";
+    let traced = trace(&["sh", "-c", script]);
+    let run = traced.run();
+    assert_eq!(run.processes.len(), 301);
+    let distinct: HashSet<_> = run.credential_states.iter().collect();
+    assert_eq!(distinct.len(), run.credential_states.len());
+    assert!(distinct.len() < 10, "{distinct:?}");
+    assert!(run.processes.iter().all(|process| process.credentials.len() > 1));
+    for file in ["t.recording.json", "t.capabilities.json"] {
+        let bytes = std::fs::metadata(traced.dir.join(file)).unwrap().len();
+        assert!(bytes < 301 * 2048, "{file} takes {bytes} bytes");
+    }
 }
 
 #[test]

@@ -158,6 +158,7 @@ pub fn blank_run(args: &TraceArgs) -> anyhow::Result<Run> {
         foreign_filter_at_start,
         ending: None,
         phases: Vec::new(),
+        credential_states: Vec::new(),
         processes: Vec::new(),
         processes_not_listed: 0,
         modules: Vec::new(),

@@ -13,7 +13,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::merge::{self, MergeError};
-use super::model::{Recording, VERSION};
+use super::model::{Recording, Run, StateIndex, VERSION};
 
 /// What [`Recording::format`] says.
 const FORMAT: &str = "seccomp-gen recording";
@@ -76,7 +76,7 @@ pub enum StoreError {
     /// The file has a version of the format that is not ours.
     #[error(
         "{path} has version {found} of the format; this build of seccomp-gen reads version \
-         {VERSION}. Use the version of seccomp-gen that wrote it, or trace again",
+         {VERSION}. Use the version of seccomp-gen that wrote it, or move it away and trace again",
         path = path.display()
     )]
     Version {
@@ -265,9 +265,27 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Recording, StoreError> {
         return Err(StoreError::Version { path: path.to_owned(), found });
     }
     let mut recording: Recording = from_json(path, bytes)?;
+    if let Some(what) = recording.runs.iter().find_map(dangling_state) {
+        return Err(StoreError::Malformed { path: path.to_owned(), what });
+    }
     // People edit files. What relies on the order and the unique ids must not be misled by that.
     recording.runs = merge::union(recording.runs);
     Ok(recording)
+}
+
+/// A reference to a state of credentials that the run does not have, in words.
+fn dangling_state(run: &Run) -> Option<String> {
+    let (process, StateIndex(index)) = run.processes.iter().find_map(|process| {
+        let mut states = process.credentials.iter().map(|credentials| credentials.state);
+        let dangling = states.find(|state| run.credential_state(*state).is_none())?;
+        Some((process.pid, dangling))
+    })?;
+    let states = run.credential_states.len();
+    Some(format!(
+        "process {process} of run {} refers to state {index} of `credential_states`, which has \
+         {states}, counted from 0",
+        run.id
+    ))
 }
 
 fn from_json<'a, T: Deserialize<'a>>(path: &Path, bytes: &'a [u8]) -> Result<T, StoreError> {
@@ -395,8 +413,12 @@ mod tests {
         let other = message(b"{\"format\": \"else\"}");
         assert!(other.contains("`format` is \"else\""), "{other}");
 
-        let newer = message(good.replace("\"version\": 1", "\"version\": 2").as_bytes());
-        assert!(newer.contains("has version 2") && newer.contains("reads version 1"), "{newer}");
+        for version in [1, 3] {
+            let text = good.replace("\"version\": 2", &format!("\"version\": {version}"));
+            let other = message(text.as_bytes());
+            let expected = format!("has version {version} of the format; this build");
+            assert!(other.contains(&expected) && other.contains("reads version 2"), "{other}");
+        }
 
         let unknown = message(good.replace("\"cpus\"", "\"cores\"").as_bytes());
         assert!(unknown.contains("unknown field `cores`, expected one of"), "{unknown}");
@@ -404,6 +426,11 @@ mod tests {
 
         let kind = message(good.replace("\"cpus\": 2", "\"cpus\": \"two\"").as_bytes());
         assert!(kind.contains("expected u32 at line "), "{kind}");
+
+        let dangling = message(good.replace("\"state\": 0", "\"state\": 1").as_bytes());
+        let expected =
+            "process 4711 of run 1 refers to state 1 of `credential_states`, which has 1";
+        assert!(dangling.contains(expected), "{dangling}");
 
         let none = load(Path::new("/nonexistent/x.recording.json")).unwrap_err().to_string();
         assert!(none.contains("cannot read /nonexistent/x.recording.json"), "{none}");

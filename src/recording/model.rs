@@ -10,7 +10,7 @@ use crate::arch::Arch;
 use crate::syscall::{CapSet, SignalSet};
 
 /// The version of the file format that this build writes and reads.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// One recording file: the evidence of one or more runs of the same program.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -71,6 +71,10 @@ pub struct Run {
     pub ending: Option<Ending>,
     /// The phases of the run in order of time.
     pub phases: Vec<Phase>,
+    /// Every distinct state of capabilities, ids and signals that a thread was seen in, in order of
+    /// first sight, up to a bound that `warnings` tells of; also those of processes that are not
+    /// listed. As it would be without us.
+    pub credential_states: Vec<CredentialState>,
     /// Every process, in order of birth, up to a bound.
     pub processes: Vec<Process>,
     /// How many more processes there were beyond the bound.
@@ -87,6 +91,14 @@ pub struct Run {
     pub books: Books,
     /// What a reader must know to read this run rightly, sorted.
     pub warnings: Vec<String>,
+}
+
+impl Run {
+    /// The state that stands there in [`Run::credential_states`]. There is always one in a
+    /// recording that was [loaded](super::load).
+    pub fn credential_state(&self, index: StateIndex) -> Option<&CredentialState> {
+        self.credential_states.get(index.position())
+    }
 }
 
 /// The tool that made a recording.
@@ -299,8 +311,8 @@ pub struct Process {
     pub comm: String,
     /// The most threads that it had at one time.
     pub threads_peak: u32,
-    /// Every distinct state of capabilities, ids and signals that one of its threads was seen in,
-    /// in order of first sight. As it would be without us.
+    /// The states of capabilities, ids and signals that its threads were seen in, in order of first
+    /// sight, up to a bound that `warnings` tells of.
     pub credentials: Vec<Credentials>,
 }
 
@@ -316,21 +328,35 @@ pub struct Exec {
     pub observed: bool,
 }
 
-/// Capabilities, ids, seccomp state and signals of a thread, as `/proc/PID/status` shows them.
+/// That threads of a process were seen in a state of credentials, and when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Credentials {
-    /// The state itself.
-    #[serde(flatten)]
-    pub state: CredentialState,
+    /// Which state.
+    pub state: StateIndex,
     /// When and in which thread it was seen, the first times up to a bound.
     pub moments: Vec<Moment>,
     /// How often it was seen in all.
     pub seen: u64,
 }
 
-/// A state of credentials, without the times at which it was seen.
+/// A place in [`Run::credential_states`], counted from 0.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(transparent)]
+pub struct StateIndex(pub u32);
+
+impl StateIndex {
+    /// The same as an index of a list.
+    pub fn position(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+/// Capabilities, ids, seccomp state and signals of a thread, as `/proc/PID/status` shows them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct CredentialState {
     /// `CapInh`.
     pub inheritable: CapSet,

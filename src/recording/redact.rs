@@ -8,7 +8,7 @@ use nix::unistd::{User, getuid};
 
 use super::merge;
 use super::model::{
-    Attached, CapabilityEvidence, Command, Credentials, Executable, Module, Process, Recording,
+    Attached, CapabilityEvidence, Command, CredentialState, Executable, Module, Process, Recording,
     Run, Syscall,
 };
 use super::scrub::{self, REDACTED, Scrubber};
@@ -83,6 +83,9 @@ fn redact_run(mut run: Run, recording_name: &str, identity: &Identity) -> Run {
     }
     for phase in &mut run.phases {
         phase.name = scrubber.text(&phase.name);
+    }
+    for state in &mut run.credential_states {
+        redact_state(state, &mut ids);
     }
     for (process, number) in run.processes.iter_mut().zip(1..) {
         redact_process(process, number, &scrubber, &mut ids);
@@ -163,6 +166,12 @@ fn redact_executable(executable: &mut Executable, scrubber: &Scrubber) {
     }
 }
 
+fn redact_state(state: &mut CredentialState, ids: &mut Ids) {
+    for id in state.uid.iter_mut().chain(&mut state.gid).chain(&mut state.groups) {
+        *id = ids.user_or_group(*id);
+    }
+}
+
 fn redact_process(process: &mut Process, number: i32, scrubber: &Scrubber, ids: &mut Ids) {
     let (old, started) = (process.pid, process.started_ms);
     process.pid = number;
@@ -171,13 +180,8 @@ fn redact_process(process: &mut Process, number: i32, scrubber: &Scrubber, ids: 
     for exec in &mut process.execs {
         exec.path = scrubber.file(&exec.path);
     }
-    for Credentials { state, moments, .. } in &mut process.credentials {
-        for id in state.uid.iter_mut().chain(&mut state.gid).chain(&mut state.groups) {
-            *id = ids.user_or_group(*id);
-        }
-        for moment in moments {
-            moment.tid = ids.thread(moment.tid, old, process.pid);
-        }
+    for moment in process.credentials.iter_mut().flat_map(|c| &mut c.moments) {
+        moment.tid = ids.thread(moment.tid, old, process.pid);
     }
 }
 

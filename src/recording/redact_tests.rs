@@ -3,7 +3,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::arch::Arch;
 use crate::recording::{
-    ArgumentValue, ArgumentValues, EndCause, Ending, Loaded, Moment, Occasion, Sighting, sample,
+    ArgumentValue, ArgumentValues, EndCause, Ending, Loaded, Moment, Occasion, Sighting,
+    StateIndex, sample,
 };
 
 fn identity() -> Identity {
@@ -57,7 +58,9 @@ fn telling() -> Run {
     run.syscalls[0].phases[0].phase = "sync of alicehost".to_owned();
     let mut child = sample::process(4713, Some(4711), 50);
     child.comm = "alices-worker".to_owned();
-    child.credentials[0].state.uid = [65534, 0, 5001, 33];
+    child.credentials[0].state = StateIndex(1);
+    run.credential_states
+        .push(CredentialState { uid: [65534, 0, 5001, 33], ..sample::credential_state() });
     let moment = Moment { at_ms: 60, tid: 4720, occasion: Occasion::Change };
     child.credentials[0].moments.push(moment);
     run.processes.push(child);
@@ -185,11 +188,11 @@ fn numbers_are_given_anew_and_agree() {
     let run = redacted(telling());
     let pids: Vec<_> = run.processes.iter().map(|p| (p.pid, p.parent)).collect();
     assert_eq!(pids, [(1, None), (2, Some(1))]);
-    let state = |i: usize| &run.processes[i].credentials[0].state;
-    assert_eq!(state(0).uid, [1000; 4]);
-    assert_eq!(state(0).gid, [1000, 1000, 1000, 0]);
-    assert_eq!(state(0).groups, [1001, 65534]);
-    assert_eq!(state(1).uid, [65534, 0, 1000, 1002]);
+    let states = &run.credential_states;
+    assert_eq!(states[0].uid, [1000; 4]);
+    assert_eq!(states[0].gid, [1000, 1000, 1000, 0]);
+    assert_eq!(states[0].groups, [1001, 65534]);
+    assert_eq!(states[1].uid, [65534, 0, 1000, 1002]);
     let tids: Vec<i32> =
         run.processes[1].credentials[0].moments.iter().map(|moment| moment.tid).collect();
     assert_eq!(tids[0], 2, "a leader's is its process's");
@@ -273,8 +276,8 @@ proptest! {
         run.command.argv.push(arg);
         run.capability_evidence.push(evidence(&detail, "a", 1));
         run.processes = pids.into_iter().map(|(pid, parent, at)| sample::process(pid, parent, at)).collect();
-        for process in &mut run.processes {
-            process.credentials[0].state.groups = ids.clone();
+        for state in &mut run.credential_states {
+            state.groups = ids.clone();
         }
         let first = &mut run.syscalls[0].first;
         (first.pid, first.tid, first.at_ms) = sighting;

@@ -57,6 +57,7 @@ pub fn run(id: &str) -> Run {
             shutdown_ms: None,
         }),
         phases: vec![Phase { name: "startup".to_owned(), from_ms: 0, to_ms: Some(1000) }],
+        credential_states: vec![credential_state()],
         processes: vec![process(4711, None, 0)],
         processes_not_listed: 0,
         modules: vec![Module {
@@ -73,7 +74,27 @@ pub fn run(id: &str) -> Run {
     }
 }
 
-/// A process with one state of credentials, of user 5001.
+/// The state of a process of user 5001.
+pub fn credential_state() -> CredentialState {
+    CredentialState {
+        inheritable: CapSet(0),
+        permitted: CapSet(1),
+        effective: CapSet(1),
+        bounding: CapSet(0x1ff),
+        ambient: CapSet(0),
+        no_new_privs: false,
+        seccomp_mode: 0,
+        seccomp_filters: Some(0),
+        uid: [5001; 4],
+        gid: [5001, 5001, 5001, 0],
+        groups: vec![27, 65534],
+        signals_caught: SignalSet(0x4002),
+        signals_ignored: SignalSet(0),
+        signals_blocked: SignalSet(0),
+    }
+}
+
+/// A process that was seen in the first of its run's states.
 pub fn process(pid: i32, parent: Option<i32>, started_ms: u64) -> Process {
     Process {
         pid,
@@ -89,22 +110,7 @@ pub fn process(pid: i32, parent: Option<i32>, started_ms: u64) -> Process {
         comm: "node".to_owned(),
         threads_peak: 1,
         credentials: vec![Credentials {
-            state: CredentialState {
-                inheritable: CapSet(0),
-                permitted: CapSet(1),
-                effective: CapSet(1),
-                bounding: CapSet(0x1ff),
-                ambient: CapSet(0),
-                no_new_privs: false,
-                seccomp_mode: 0,
-                seccomp_filters: Some(0),
-                uid: [5001; 4],
-                gid: [5001, 5001, 5001, 0],
-                groups: vec![27, 65534],
-                signals_caught: SignalSet(0x4002),
-                signals_ignored: SignalSet(0),
-                signals_blocked: SignalSet(0),
-            },
+            state: StateIndex(0),
             moments: vec![Moment { at_ms: started_ms, tid: pid, occasion: Occasion::Birth }],
             seen: 1,
         }],

@@ -3,14 +3,15 @@
 
 use serde_json::Value;
 
-use super::model::Recording;
+use super::model::{Recording, VERSION};
 
 /// The JSON Schema (draft 2020-12) of a recording file.
 pub fn json_schema() -> Value {
     let mut schema = schemars::schema_for!(Recording).to_value();
     if let Some(object) = schema.as_object_mut() {
-        object.insert("$id".to_owned(), "urn:seccomp-gen:recording:1".into());
-        object.insert("title".to_owned(), "seccomp-gen recording, version 1".into());
+        object.insert("$id".to_owned(), format!("urn:seccomp-gen:recording:{VERSION}").into());
+        object
+            .insert("title".to_owned(), format!("seccomp-gen recording, version {VERSION}").into());
     }
     schema
 }
@@ -20,7 +21,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::recording::{VERSION, sample};
+    use crate::recording::sample;
 
     fn validator() -> jsonschema::Validator {
         jsonschema::validator_for(&json_schema()).unwrap()
@@ -56,7 +57,8 @@ mod tests {
             ("/format", "else".into()),
             ("/runs/0/host/cpus", "two".into()),
             ("/runs/0/syscalls/0/arch", "vax".into()),
-            ("/runs/0/processes/0/credentials/0/uid", 1.into()),
+            ("/runs/0/credential_states/0/uid", 1.into()),
+            ("/runs/0/processes/0/credentials/0/state", "root".into()),
             ("/runs/0/ending/cause", "boredom".into()),
         ] {
             let mut bad = good.clone();
@@ -64,7 +66,13 @@ mod tests {
             assert!(!validator().is_valid(&bad), "{place}");
             assert!(serde_json::from_value::<Recording>(bad).is_err(), "{place}");
         }
-        for place in ["", "/runs/0", "/runs/0/processes/0/credentials/0", "/runs/0/syscalls/0"] {
+        for place in [
+            "",
+            "/runs/0",
+            "/runs/0/credential_states/0",
+            "/runs/0/processes/0/credentials/0",
+            "/runs/0/syscalls/0",
+        ] {
             let mut bad = good.clone();
             let object = bad.pointer_mut(place).unwrap().as_object_mut().unwrap();
             object.insert("unheard_of".to_owned(), 1.into());

@@ -13,11 +13,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::knowledge::capability as knowledge;
-use crate::recording::{CredentialState, Moment, Process, Recording, Run};
+use crate::recording::{CredentialState, Credentials, Moment, Process, Recording, Run, StateIndex};
 use crate::syscall::{Cap, CapSet, signal_from_name};
 
 /// The version of the file format that this build writes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What is said of a capability that was held and that no rule found in use.
 pub const HELD_ONLY: &str = "held, not shown to be used";
@@ -65,6 +65,9 @@ pub struct RunCapabilities {
     pub complete: bool,
     /// How long nothing was watched.
     pub unwatched_ms: u64,
+    /// Every distinct state that a thread was seen in, in order of first sight; also those of
+    /// processes that are not listed.
+    pub credential_states: Vec<State>,
     /// Its processes in order of birth.
     pub processes: Vec<ProcessCapabilities>,
     /// How many more there were, beyond the recording's bound.
@@ -80,14 +83,26 @@ pub struct ProcessCapabilities {
     /// The last executable that it ran.
     pub exe: Option<String>,
     /// The states that its threads were seen in, in order of first sight.
-    pub states: Vec<State>,
+    pub states: Vec<SeenState>,
 }
 
-/// A state that threads of a process were seen in.
+/// That threads of a process were seen in a state, and when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct State {
+#[serde(deny_unknown_fields)]
+pub struct SeenState {
+    /// The place of the state in [`RunCapabilities::credential_states`].
+    pub state: StateIndex,
     /// The executable that the process ran when it was first seen so.
     pub exe: Option<String>,
+    /// When and in which thread it was seen, up to a bound.
+    pub moments: Vec<Moment>,
+    /// How often it was seen in all.
+    pub seen: u64,
+}
+
+/// A state, and what becomes in it of the signals that ask a program to end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct State {
     /// The state itself.
     #[serde(flatten)]
     pub state: CredentialState,
@@ -95,10 +110,6 @@ pub struct State {
     pub traps_sigterm: Disposition,
     /// What becomes of a SIGINT.
     pub traps_sigint: Disposition,
-    /// When and in which thread it was seen, up to a bound.
-    pub moments: Vec<Moment>,
-    /// How often it was seen in all.
-    pub seen: u64,
 }
 
 /// What becomes of a signal.
@@ -235,19 +246,26 @@ fn run(run: &Run) -> RunCapabilities {
         started_at: run.started_at.clone(),
         complete: run.complete,
         unwatched_ms: run.watch.gaps_total_ms,
+        credential_states: run.credential_states.iter().map(state).collect(),
         processes: run.processes.iter().map(process).collect(),
         processes_not_listed: run.processes_not_listed,
     }
 }
 
+fn state(state: &CredentialState) -> State {
+    State {
+        traps_sigterm: Disposition::of("SIGTERM", state),
+        traps_sigint: Disposition::of("SIGINT", state),
+        state: state.clone(),
+    }
+}
+
 fn process(process: &Process) -> ProcessCapabilities {
-    let states = process.credentials.iter().map(|credentials| State {
-        exe: exe_at(process, credentials.moments.first()),
-        traps_sigterm: Disposition::of("SIGTERM", &credentials.state),
-        traps_sigint: Disposition::of("SIGINT", &credentials.state),
-        state: credentials.state.clone(),
-        moments: credentials.moments.clone(),
-        seen: credentials.seen,
+    let states = process.credentials.iter().map(|Credentials { state, moments, seen }| SeenState {
+        state: *state,
+        exe: exe_at(process, moments.first()),
+        moments: moments.clone(),
+        seen: *seen,
     });
     ProcessCapabilities {
         pid: process.pid,
@@ -283,9 +301,7 @@ impl Disposition {
 fn union(runs: &[Run]) -> Union {
     let mut all = Union::default();
     let (mut users, mut groups) = (BTreeSet::new(), BTreeSet::new());
-    let processes = runs.iter().flat_map(|run| &run.processes);
-    for credentials in processes.flat_map(|process| &process.credentials) {
-        let state = &credentials.state;
+    for state in runs.iter().flat_map(|run| &run.credential_states) {
         all.inheritable = all.inheritable.union(state.inheritable);
         all.permitted = all.permitted.union(state.permitted);
         all.effective = all.effective.union(state.effective);

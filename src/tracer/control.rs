@@ -132,9 +132,9 @@ impl Control<'_> {
                 letters.push(Letter::Checkpoint);
             }
             for letter in letters {
-                let Some(run) = self.mailbox.ask(letter, self.bell) else { return };
-                if let Some(run) = run {
-                    observer.checkpoint(*run);
+                let Some(snapshot) = self.mailbox.ask(letter, self.bell) else { return };
+                if let Some(snapshot) = snapshot {
+                    observer.checkpoint(snapshot.into_run());
                 }
             }
             observer.tick(self.live, self.started.elapsed());

@@ -6,13 +6,14 @@ use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use super::breather::Breather;
-use super::credentials;
+use super::credentials::{self, States};
 use super::evidence::Evidence;
 use super::ledger::Ledger;
 use super::live::{Live, Stage};
 use super::mailbox::{Letter, Mailbox};
 use super::meter::StopMeter;
 use super::modules::{MappedFile, Modules};
+use super::snapshot::Snapshot;
 use super::stop::{Action, Cause, StopPlan};
 use super::target::{Session, Target};
 use super::tree::{Thread, Tree};
@@ -76,6 +77,7 @@ pub(super) struct Tracer {
     pub(super) run: Run,
     pub(super) tree: Tree,
     pub(super) ledger: Ledger,
+    pub(super) states: States,
     pub(super) books: Books,
     pub(super) meter: StopMeter,
     pub(super) modules: Modules,
@@ -126,6 +128,7 @@ impl Tracer {
             run,
             tree: Tree::default(),
             ledger: Ledger::new(),
+            states: States::default(),
             books: Books::default(),
             meter: StopMeter::new(),
             modules: Modules::new(files),
@@ -225,7 +228,7 @@ impl Tracer {
     }
 
     /// Answers the control thread.
-    fn answer(&mut self, letter: Letter) -> Option<Box<Run>> {
+    fn answer(&mut self, letter: Letter) -> Option<Box<Snapshot>> {
         let now = Instant::now();
         let mut checkpoint = None;
         match letter {
@@ -462,11 +465,15 @@ impl Tracer {
     pub(super) fn note_status(&mut self, tid: Tid, status: &ThreadStatus, occasion: Occasion) {
         let at_ms = self.now_ms();
         let Some((thread, process)) = self.tree.process_of(tid) else { return };
-        let state = Arc::new(credentials::state_of(status));
-        credentials::note(process, &state, Moment { at_ms, tid: tid.0, occasion });
+        let (state, index) = self.states.intern(credentials::state_of(status));
+        let moment = Moment { at_ms, tid: tid.0, occasion };
+        let noted = index.is_some_and(|index| credentials::note(process, index, moment));
         thread.credentials = Some(state);
         if tid.0 == status.tgid {
             process.comm.clone_from(&status.comm);
+        }
+        if !noted {
+            self.warn(credentials::NOT_ALL_KEPT.to_owned());
         }
     }
 

@@ -1,6 +1,7 @@
 //! Calls that succeeded and that, with their arguments, need a capability.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::tree::{Call, Process};
 use crate::knowledge::capability;
@@ -17,10 +18,13 @@ const MAX_PER_RULE: usize = 64;
 /// Capability, rule, detail and executable.
 type Key = (String, &'static str, String, String);
 
+/// When it was first seen, and how often.
+type Count = (u64, u64);
+
 /// All evidence so far.
 #[derive(Debug)]
 pub struct Evidence {
-    found: BTreeMap<Key, (u64, u64)>,
+    found: BTreeMap<Arc<Key>, Count>,
     unprivileged_port_start: u16,
     own_user_ns: Option<u64>,
 }
@@ -63,28 +67,40 @@ impl Evidence {
         let exe = process.exe().unwrap_or_default();
         for one in found {
             let key = (one.capability.to_string(), one.rule, one.detail, exe.to_owned());
-            let of_rule = self.found.keys().filter(|(_, rule, ..)| *rule == key.1).count();
+            let of_rule = self.found.keys().filter(|known| known.1 == key.1).count();
             let full = self.found.len() >= MAX_EVIDENCE || of_rule >= MAX_PER_RULE;
             if let Some((_, count)) = self.found.get_mut(&key) {
                 *count += 1;
             } else if !full {
-                self.found.insert(key, (now_ms, 1));
+                self.found.insert(Arc::new(key), (now_ms, 1));
             }
         }
     }
 
+    /// What was found, as it stands.
+    pub fn found(&self) -> Found {
+        Found(self.found.iter().map(|(key, count)| (Arc::clone(key), *count)).collect())
+    }
+}
+
+/// All evidence at one moment, sorted.
+#[derive(Debug)]
+pub struct Found(Vec<(Arc<Key>, Count)>);
+
+impl Found {
     /// The recording's section.
     pub fn to_list(&self) -> Vec<CapabilityEvidence> {
-        self.found
-            .iter()
-            .map(|((capability, rule, detail, exe), (first_ms, count))| CapabilityEvidence {
+        let to_evidence = |(key, (first_ms, count)): &(Arc<Key>, Count)| {
+            let (capability, rule, detail, exe) = key.as_ref();
+            CapabilityEvidence {
                 capability: capability.clone(),
                 rule: (*rule).to_owned(),
                 detail: detail.clone(),
                 exe: exe.clone(),
                 first_ms: *first_ms,
                 count: *count,
-            })
-            .collect()
+            }
+        };
+        self.0.iter().map(to_evidence).collect()
     }
 }

@@ -1,6 +1,7 @@
 //! What is known of each syscall so far: the table behind every stop.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::arch::{Arch, native};
 use crate::knowledge::capability;
@@ -82,7 +83,7 @@ impl Interest {
 }
 
 /// One syscall of one architecture.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Slot {
     no: SysNo,
     name: Option<&'static str>,
@@ -92,11 +93,11 @@ struct Slot {
     restarted: u64,
     unfinished: u64,
     errnos: Vec<(Errno, u64)>,
-    first: Option<Sighting>,
+    first: Option<Arc<Sighting>>,
     arguments: Vec<ArgumentLog>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct ArgumentLog {
     tracked: &'static Tracked,
     values: Vec<([u64; MAX_PARTS], u64)>,
@@ -190,7 +191,7 @@ impl Ledger {
 
     /// Says where a new syscall was first seen.
     pub fn set_first(&mut self, slot: SlotId, sighting: Sighting) {
-        self.slots[slot.0 as usize].first = Some(sighting);
+        self.slots[slot.0 as usize].first = Some(Arc::new(sighting));
     }
 
     fn find_or_make(&mut self, no: SysNo) -> (SlotId, bool) {
@@ -214,10 +215,21 @@ impl Ledger {
         (id, true)
     }
 
+    /// What is known by now: numbers, which are put into words by who has the time.
+    pub fn entries(&self) -> Entries {
+        Entries(self.slots.clone())
+    }
+}
+
+/// All syscalls at one moment.
+#[derive(Debug)]
+pub struct Entries(Vec<Slot>);
+
+impl Entries {
     /// The recording's section, sorted. `counted` says whether everything was watched.
     pub fn to_syscalls(&self, counted: Counted, phases: &[String]) -> Vec<Syscall> {
         let mut list: Vec<Syscall> =
-            self.slots.iter().map(|slot| slot.to_syscall(counted, phases)).collect();
+            self.0.iter().map(|slot| slot.to_syscall(counted, phases)).collect();
         list.sort_by_key(|s| (s.arch, s.number));
         list
     }
@@ -262,7 +274,7 @@ impl Slot {
             name: self.name.map(str::to_owned),
             count: self.calls_by_phase.iter().sum(),
             counted,
-            first: self.first.clone().unwrap_or(Sighting {
+            first: self.first.as_deref().cloned().unwrap_or(Sighting {
                 at_ms: 0,
                 pid: 0,
                 tid: 0,

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::snapshot::Snapshot;
 use crate::ptrace::{Bell, Request};
-use crate::recording::Run;
 
 /// What the control thread asks of the tracer thread.
 #[derive(Clone, Copy, Debug)]
@@ -21,8 +21,8 @@ pub(super) enum Letter {
     Checkpoint,
 }
 
-/// The answer: the run, if it was asked for.
-type Answer = Option<Box<Run>>;
+/// The answer: the run as it stands, if it was asked for.
+type Answer = Option<Box<Snapshot>>;
 
 #[derive(Debug, Default)]
 struct Letters {

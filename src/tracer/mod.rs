@@ -6,9 +6,10 @@
 //! never does anything slow while a thread of the program stands stopped.
 //!
 //! The parts: `tree` knows processes and threads, `ledger` the syscalls, `meter` the cost,
-//! `credentials`, `withheld` and `modules` what /proc tells of a process, `stop` when and how the
-//! program is told to end, `breather` when it may run free (`bucket`: what it may cost), `attach` and
-//! `engine` move the threads, `again` hides from them that we did.
+//! `credentials`, `withheld` and `modules` what /proc tells of a process, `snapshot` what a checkpoint
+//! is made of (with `log`, which is cheap to copy), `stop` when and how the program is told to end,
+//! `breather` when it may run free (`bucket`: what it may cost), `attach` and `engine` move the
+//! threads, `again` hides from them that we did.
 
 mod again;
 mod attach;
@@ -21,6 +22,7 @@ mod evidence;
 mod handlers;
 mod ledger;
 mod live;
+mod log;
 mod mailbox;
 mod meter;
 mod modules;

@@ -1,9 +1,10 @@
 //! Which executable objects come into the processes, and which of them an address lies in.
 
-use std::collections::BTreeMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
+use super::log::Log;
 use super::tree::{Call, Process};
 use crate::proc::Maps;
 use crate::proc::maps::Object;
@@ -21,19 +22,23 @@ pub struct MappedFile {
 /// All executable objects seen so far.
 #[derive(Debug)]
 pub struct Modules {
-    seen: BTreeMap<String, (u64, Loaded)>,
+    paths: HashSet<String>,
+    /// In order of first sight; build-ids are added by who reads the files.
+    seen: Log<Module>,
     news: Sender<MappedFile>,
 }
 
 impl Modules {
     /// None yet; each new one will be told to `news`.
     pub fn new(news: Sender<MappedFile>) -> Modules {
-        Modules { seen: BTreeMap::new(), news }
+        Modules { paths: HashSet::new(), seen: Log::default(), news }
     }
 
     fn note(&mut self, pid: i32, object: &Object, now_ms: u64, loaded: Loaded) {
-        if !self.seen.contains_key(&object.path) {
-            self.seen.insert(object.path.clone(), (now_ms, loaded));
+        if !self.paths.contains(&object.path) {
+            let path = object.path.clone();
+            self.paths.insert(path.clone());
+            self.seen.push(Module { path, build_id: None, first_ms: now_ms, loaded });
             // Nobody listens any more at the very end of a run; the path is kept all the same.
             let _ = self.news.send(MappedFile { pid, object: object.clone() });
         }
@@ -118,16 +123,8 @@ impl Modules {
         }
     }
 
-    /// The recording's section; build-ids are added by who reads the files.
-    pub fn to_modules(&self) -> Vec<Module> {
-        self.seen
-            .iter()
-            .map(|(path, (first_ms, loaded))| Module {
-                path: path.clone(),
-                build_id: None,
-                first_ms: *first_ms,
-                loaded: *loaded,
-            })
-            .collect()
+    /// All of them, in order of first sight.
+    pub fn seen(&self) -> Log<Module> {
+        self.seen.clone()
     }
 }

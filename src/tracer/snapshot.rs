@@ -1,53 +1,79 @@
 //! What a recording says of the run so far.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::engine::{Tracer, duration_ms};
-use crate::recording::{Counted, EndCause, Ending, ExitStatus, Process, Run, StopSignal, Watch};
+use super::evidence::Found;
+use super::ledger::Entries;
+use super::log::Log;
+use super::tree::Population;
+use crate::recording::{
+    Counted, CredentialState, EndCause, Ending, ExitStatus, Module, Run, StopSignal, Watch,
+};
 use crate::syscall::signal_name;
 
-impl Tracer {
-    /// The run as it stands, unfinished.
-    pub(super) fn snapshot(&self) -> Run {
-        let mut run = self.run.clone();
-        run.duration_ms = duration_ms(self.started);
-        run.complete = false;
-        run.incomplete_because = vec!["the run has not ended".to_owned()];
-        let (gaps, gaps_total_ms) = self.breather.gaps(run.duration_ms);
-        run.watch = Watch { gaps, gaps_total_ms, ..run.watch };
-        run.phases.clone_from(&self.phases);
-        let (processes, not_listed) = self.tree.all();
-        run.processes = processes.iter().map(|(pid, p)| self.process(*pid, p)).collect();
-        run.processes_not_listed = not_listed;
-        run.modules = self.modules.to_modules();
+/// The run as it stood at one moment, not yet in words. It is taken while threads of the program
+/// may stand stopped, so it shares with the tracer what never changes again, and copies the little
+/// that does; the rest is done in [`Snapshot::into_run`], by a thread that nobody waits for.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    /// Everything but the lists below.
+    run: Run,
+    states: Vec<Arc<CredentialState>>,
+    population: Population,
+    modules: Log<Module>,
+    syscalls: Entries,
+    evidence: Found,
+}
+
+impl Snapshot {
+    /// The run in the recording's words, unfinished.
+    pub(super) fn into_run(self) -> Run {
+        let Snapshot { mut run, states, population, modules, syscalls, evidence } = self;
+        run.credential_states = states.into_iter().map(Arc::unwrap_or_clone).collect();
+        run.processes = population.to_processes();
+        run.processes_not_listed = population.not_listed;
+        run.modules = modules.iter().cloned().collect();
+        run.modules.sort_by(|a, b| a.path.cmp(&b.path));
         let counted = if run.watch.gaps.is_empty() { Counted::Exactly } else { Counted::AtLeast };
-        let names: Vec<String> = self.phases.iter().map(|p| p.name.clone()).collect();
-        run.syscalls = self.ledger.to_syscalls(counted, &names);
-        run.capability_evidence = self.evidence.to_list();
-        run.cost = self.meter.to_cost();
-        run.books = self.books.clone();
+        let phases: Vec<String> = run.phases.iter().map(|phase| phase.name.clone()).collect();
+        run.syscalls = syscalls.to_syscalls(counted, &phases);
+        run.capability_evidence = evidence.to_list();
         run.warnings.sort();
         run
     }
+}
 
-    fn process(&self, pid: i32, process: &super::tree::Process) -> Process {
-        Process {
-            pid,
-            parent: process.parent,
-            started_ms: process.started_ms,
-            ended_ms: process.ended_ms,
-            status: process.status.clone(),
-            execs: process.execs.clone(),
-            comm: process.comm.clone(),
-            threads_peak: process.threads_peak,
-            credentials: process.credentials.clone(),
+impl Tracer {
+    /// The run as it stands.
+    pub(super) fn snapshot(&self) -> Snapshot {
+        let now_ms = self.now_ms();
+        let (gaps, gaps_total_ms) = self.breather.gaps(now_ms);
+        let run = Run {
+            duration_ms: now_ms,
+            complete: false,
+            incomplete_because: vec!["the run has not ended".to_owned()],
+            watch: Watch { gaps, gaps_total_ms, ..self.run.watch },
+            phases: self.phases.clone(),
+            cost: self.meter.to_cost(),
+            books: self.books.clone(),
+            ..self.run.clone()
+        };
+        Snapshot {
+            run,
+            states: self.states.list(),
+            population: self.tree.population(),
+            modules: self.modules.seen(),
+            syscalls: self.ledger.entries(),
+            evidence: self.evidence.found(),
         }
     }
 
     /// The run at its end, with the verdict on its completeness.
     pub(super) fn finish(mut self) -> super::Outcome {
         self.books.births_unexplained = self.tree.births_unexplained();
-        let mut run = self.snapshot();
+        let mut run = self.snapshot().into_run();
         run.ended_at = Some(humantime::format_rfc3339_millis(SystemTime::now()).to_string());
         let cause = self.cause();
         let status = self.tree.first_status().cloned();

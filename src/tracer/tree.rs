@@ -6,15 +6,16 @@ use std::time::Instant;
 
 use super::again::Again;
 use super::ledger::{Entered, SlotId};
+use super::log::Log;
 use super::untraced::Stripped;
 use crate::proc::Maps;
 use crate::ptrace::{Ended, Tid};
-use crate::recording::{CredentialState, Credentials, Exec, ExitStatus};
+use crate::recording::{self, CredentialState, Credentials, Exec, ExitStatus};
 use crate::syscall::{SysNo, signal_name};
 
 /// How many ended processes are kept one by one. A node makes a handful; a script that forks every
 /// second for days must not fill the memory.
-pub const MAX_ENDED: usize = 1024;
+pub const MAX_ENDED: usize = 4096;
 
 /// The syscall that a thread is in.
 #[derive(Clone, Copy, Debug)]
@@ -77,7 +78,7 @@ impl Thread {
 }
 
 /// A process (thread group).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Process {
     pub parent: Option<i32>,
     pub started_ms: u64,
@@ -101,6 +102,48 @@ impl Process {
     pub fn exe(&self) -> Option<&str> {
         self.execs.last().map(|e| e.path.as_str())
     }
+
+    /// What the recording says of it.
+    fn into_listed(self, pid: i32) -> Listed {
+        let process = recording::Process {
+            pid,
+            parent: self.parent,
+            started_ms: self.started_ms,
+            ended_ms: self.ended_ms,
+            status: self.status,
+            execs: self.execs,
+            comm: self.comm,
+            threads_peak: self.threads_peak,
+            credentials: self.credentials,
+        };
+        Listed { serial: self.serial, process }
+    }
+}
+
+/// A process as the recording lists it.
+#[derive(Debug)]
+struct Listed {
+    /// Its place in the order of birth.
+    serial: u64,
+    process: recording::Process,
+}
+
+/// Living and ended processes at one moment.
+#[derive(Debug)]
+pub struct Population {
+    ended: Log<Listed>,
+    living: Vec<Listed>,
+    /// How many more there were.
+    pub not_listed: u64,
+}
+
+impl Population {
+    /// The recording's section, in order of birth.
+    pub fn to_processes(&self) -> Vec<recording::Process> {
+        let mut all: Vec<&Listed> = self.ended.iter().chain(&self.living).collect();
+        all.sort_by_key(|listed| listed.serial);
+        all.into_iter().map(|listed| listed.process.clone()).collect()
+    }
 }
 
 /// All of them.
@@ -108,9 +151,11 @@ impl Process {
 pub struct Tree {
     threads: HashMap<Tid, Thread>,
     processes: BTreeMap<i32, Process>,
-    /// Ended processes, with their pids, which may be in use again.
-    ended: Vec<(i32, Process)>,
+    /// Ended processes, whose pids may be in use again.
+    ended: Log<Listed>,
     ended_not_kept: u64,
+    /// What the process that was born first ended with.
+    first_status: Option<ExitStatus>,
     serial: u64,
     /// Births that a parent's event told of and whose thread has not shown up.
     announced: HashMap<Tid, i32>,
@@ -233,10 +278,13 @@ impl Tree {
                 && let Some(mut process) = self.processes.remove(&thread.pid)
             {
                 process.ended_ms = Some(now_ms);
-                process.maps = None;
                 // The first one is what the run is judged by, however late it ends.
-                if self.ended.len() < MAX_ENDED || process.serial == 0 {
-                    self.ended.push((thread.pid, process));
+                let is_first = process.serial == 0;
+                if is_first {
+                    self.first_status.clone_from(&process.status);
+                }
+                if is_first || self.ended.len() < MAX_ENDED {
+                    self.ended.push(process.into_listed(thread.pid));
                 } else {
                     self.ended_not_kept += 1;
                 }
@@ -306,17 +354,19 @@ impl Tree {
         self.announced.len() as u64 + orphans
     }
 
-    /// Living and ended processes in order of birth, and how many more there were.
-    pub fn all(&self) -> (Vec<(i32, &Process)>, u64) {
-        let living = self.processes.iter().map(|(pid, p)| (*pid, p));
-        let mut all: Vec<_> = self.ended.iter().map(|(pid, p)| (*pid, p)).chain(living).collect();
-        all.sort_by_key(|(_, p)| p.serial);
-        (all, self.ended_not_kept)
+    /// Living and ended processes as they stand. Costs what the living ones are.
+    pub fn population(&self) -> Population {
+        let living = self.processes.iter().map(|(pid, p)| p.clone().into_listed(*pid));
+        Population {
+            ended: self.ended.clone(),
+            living: living.collect(),
+            not_listed: self.ended_not_kept,
+        }
     }
 
     /// What the process that was born first ended with.
     pub fn first_status(&self) -> Option<&ExitStatus> {
-        self.ended.iter().map(|(_, p)| p).find(|p| p.serial == 0).and_then(|p| p.status.as_ref())
+        self.first_status.as_ref()
     }
 }
 
@@ -383,10 +433,26 @@ mod tests {
     }
 
     #[test]
+    fn of_ended_processes_the_first_ones_are_listed_and_the_others_counted() {
+        let mut tree = tree();
+        for _ in 0..MAX_ENDED + 3 {
+            tree.add(Tid(11), 11, Some(10), 1);
+            tree.remove(Tid(11), Some(Ended::Code(0)), 2);
+        }
+        tree.add(Tid(12), 12, Some(10), 3);
+        tree.remove(Tid(10), Some(Ended::Code(1)), 4);
+        let population = tree.population();
+        assert_eq!(population.not_listed, 3);
+        let pids: Vec<i32> = population.to_processes().iter().map(|p| p.pid).collect();
+        assert_eq!(pids.len(), MAX_ENDED + 2, "the first and the living one are always listed");
+        assert_eq!((pids[0], pids[1], pids[MAX_ENDED + 1]), (10, 11, 12), "in order of birth");
+    }
+
+    #[test]
     fn a_pid_that_is_used_again_is_another_process() {
         let mut tree = tree();
         tree.remove(Tid(10), Some(Ended::Code(0)), 1);
         tree.add(Tid(10), 10, None, 2);
-        assert_eq!(tree.all().0.len(), 2);
+        assert_eq!(tree.population().to_processes().len(), 2);
     }
 }

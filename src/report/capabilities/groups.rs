@@ -2,9 +2,38 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{CapabilityReport, Disposition, ProcessCapabilities, State};
-use crate::recording::CredentialState;
+use super::{CapabilityReport, Disposition, ProcessCapabilities, RunCapabilities, State};
+use crate::recording::{CredentialState, Moment};
 use crate::syscall::CapSet;
+
+/// A state that threads of a process were seen in.
+#[derive(Clone, Copy, Debug)]
+struct Sight<'a> {
+    state: &'a State,
+    /// What the process ran when it was first seen so.
+    exe: Option<&'a str>,
+    /// When it was seen, as far as that is kept.
+    moments: &'a [Moment],
+    /// How often.
+    seen: u64,
+}
+
+/// Every process of a report with the states that its threads were seen in.
+fn processes(report: &CapabilityReport) -> impl Iterator<Item = Vec<Sight<'_>>> {
+    report.runs.iter().flat_map(|run| run.processes.iter().map(|process| sights(run, process)))
+}
+
+fn sights<'a>(run: &'a RunCapabilities, process: &'a ProcessCapabilities) -> Vec<Sight<'a>> {
+    let sights = process.states.iter().filter_map(|seen| {
+        Some(Sight {
+            state: run.credential_states.get(seen.state.position())?,
+            exe: seen.exe.as_deref(),
+            moments: &seen.moments,
+            seen: seen.seen,
+        })
+    });
+    sights.collect()
+}
 
 /// Processes that were seen with the same rights.
 #[derive(Debug)]
@@ -35,6 +64,12 @@ pub enum Course {
     },
 }
 
+impl Group<'_> {
+    fn has_rights_of(&self, state: &State) -> bool {
+        key(self.state) == key(state)
+    }
+}
+
 /// What makes the rights of two states the same: everything but signals, and when it was seen.
 #[derive(PartialEq)]
 struct Key<'a> {
@@ -63,28 +98,29 @@ fn key(state: &State) -> Key<'_> {
 /// group that it was in, and once in each.
 pub fn of(report: &CapabilityReport) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
-    for process in report.runs.iter().flat_map(|run| &run.processes) {
-        let mut here: Vec<(usize, Vec<&State>)> = Vec::new();
-        for state in &process.states {
-            let at = groups.iter().position(|group| key(group.state) == key(state));
+    for process in processes(report) {
+        let mut here: Vec<(usize, Vec<Sight<'_>>)> = Vec::new();
+        for sight in process {
+            let state = sight.state;
+            let at = groups.iter().position(|group| group.has_rights_of(state));
             let at = at.unwrap_or_else(|| {
                 let signals = BTreeMap::new();
                 groups.push(Group { state, processes: 0, exes: Vec::new(), signals });
                 groups.len() - 1
             });
             match here.iter_mut().find(|(known, _)| *known == at) {
-                Some((_, states)) => states.push(state),
-                None => here.push((at, vec![state])),
+                Some((_, sights)) => sights.push(sight),
+                None => here.push((at, vec![sight])),
             }
             let exes = &mut groups[at].exes;
-            exes.extend(state.exe.as_deref().filter(|exe| !exes.contains(exe)));
+            exes.extend(sight.exe.filter(|exe| !exes.contains(exe)));
         }
-        for (at, states) in here {
+        for (at, sights) in here {
             let group = &mut groups[at];
             group.processes += 1;
             let courses = [
-                course(&states, |state| state.traps_sigterm),
-                course(&states, |state| state.traps_sigint),
+                course(&sights, |state| state.traps_sigterm),
+                course(&sights, |state| state.traps_sigint),
             ];
             *group.signals.entry(courses).or_default() += 1;
         }
@@ -92,18 +128,25 @@ pub fn of(report: &CapabilityReport) -> Vec<Group<'_>> {
     groups
 }
 
-fn course(states: &[&State], of: impl Fn(&State) -> Disposition) -> Course {
+/// Whether the groups show all rights that were seen: processes that are not listed may have had
+/// others.
+pub fn show_all(groups: &[Group<'_>], report: &CapabilityReport) -> bool {
+    let mut states = report.runs.iter().flat_map(|run| &run.credential_states);
+    states.all(|state| groups.iter().any(|group| group.has_rights_of(state)))
+}
+
+fn course(sights: &[Sight<'_>], of: impl Fn(&State) -> Disposition) -> Course {
     let mut seen: Vec<(u64, Disposition)> = Vec::new();
-    for state in states {
-        seen.extend(state.moments.iter().map(|moment| (moment.at_ms, of(state))));
+    for sight in sights {
+        seen.extend(sight.moments.iter().map(|moment| (moment.at_ms, of(sight.state))));
     }
     // Stable: at the same moment, in order of first sight.
     seen.sort_by_key(|(at_ms, _)| *at_ms);
     let mut order: Vec<Disposition> = seen.into_iter().map(|(_, what)| what).collect();
     order.dedup();
     // Not every moment is kept, but each state's last one.
-    let all_known = states.iter().all(|state| state.seen == state.moments.len() as u64);
-    let mut others: BTreeSet<Disposition> = states.iter().map(|state| of(state)).collect();
+    let all_known = sights.iter().all(|sight| sight.seen == sight.moments.len() as u64);
+    let mut others: BTreeSet<Disposition> = sights.iter().map(|sight| of(sight.state)).collect();
     let last = order.last().or(others.first()).copied().unwrap_or(Disposition::Default);
     others.remove(&last);
     match order.as_slice() {
@@ -133,10 +176,10 @@ pub fn changes(
     describe: fn(&CredentialState, &CredentialState) -> String,
 ) -> Vec<Change<'_>> {
     let mut changes: Vec<Change<'_>> = Vec::new();
-    for process in report.runs.iter().flat_map(|run| &run.processes) {
+    for process in processes(report) {
         let mut here: Vec<usize> = Vec::new();
-        for (from, to, at_ms) in steps(process) {
-            let (exe, what) = (to.exe.as_deref(), describe(&from.state, &to.state));
+        for (from, to, at_ms) in steps(&process) {
+            let (exe, what) = (to.exe, describe(&from.state.state, &to.state.state));
             let same = |change: &Change<'_>| change.exe == exe && change.what == what;
             let at = changes.iter().position(same).unwrap_or_else(|| {
                 changes.push(Change { exe, what, at_ms, processes: 0 });
@@ -153,14 +196,16 @@ pub fn changes(
     changes
 }
 
-fn steps(process: &ProcessCapabilities) -> Vec<(&State, &State, u64)> {
-    let mut seen: Vec<(i32, u64, &State)> = Vec::new();
-    for state in &process.states {
-        seen.extend(state.moments.iter().map(|moment| (moment.tid, moment.at_ms, state)));
+fn steps<'a>(process: &[Sight<'a>]) -> Vec<(Sight<'a>, Sight<'a>, u64)> {
+    let mut seen: Vec<(i32, u64, Sight<'a>)> = Vec::new();
+    for sight in process {
+        seen.extend(sight.moments.iter().map(|moment| (moment.tid, moment.at_ms, *sight)));
     }
     seen.sort_by_key(|(tid, at_ms, _)| (*tid, *at_ms));
     let pairs = seen.windows(2).filter_map(|pair| match pair {
-        [(tid, _, from), (other, at_ms, to)] if tid == other && key(from) != key(to) => {
+        [(tid, _, from), (other, at_ms, to)]
+            if tid == other && key(from.state) != key(to.state) =>
+        {
             Some((*from, *to, *at_ms))
         }
         _ => None,

@@ -24,14 +24,33 @@ const TERM_AND_INT: SignalSet = SignalSet(0x4002);
 fn recording(runs: Vec<Run>) -> Recording {
     Recording {
         format: RecordingFormat::Recording,
-        version: 1,
+        version: crate::recording::VERSION,
         name: "node".to_owned(),
         redacted: false,
         runs,
     }
 }
 
-fn a_run(processes: Vec<Process>, evidence: Vec<CapabilityEvidence>) -> Run {
+/// What a process was seen in, and when.
+type Lived = (Process, Vec<(u64, CredentialState)>);
+
+fn a_run(lived: Vec<Lived>, evidence: Vec<CapabilityEvidence>) -> Run {
+    let mut table: Vec<CredentialState> = Vec::new();
+    let mut processes = Vec::new();
+    for (mut process, states) in lived {
+        for (at_ms, state) in states {
+            let at = table.iter().position(|known| *known == state).unwrap_or_else(|| {
+                table.push(state);
+                table.len() - 1
+            });
+            process.credentials.push(Credentials {
+                state: StateIndex(u32::try_from(at).unwrap()),
+                moments: vec![Moment { at_ms, tid: process.pid, occasion: Occasion::Change }],
+                seen: 1,
+            });
+        }
+        processes.push(process);
+    }
     Run {
         id: "00112233445566778899aabbccddeeff".to_owned(),
         complete: true,
@@ -52,6 +71,7 @@ fn a_run(processes: Vec<Process>, evidence: Vec<CapabilityEvidence>) -> Run {
         foreign_filter_at_start: false,
         ending: None,
         phases: Vec::new(),
+        credential_states: table,
         processes,
         processes_not_listed: 0,
         modules: Vec::new(),
@@ -63,18 +83,13 @@ fn a_run(processes: Vec<Process>, evidence: Vec<CapabilityEvidence>) -> Run {
     }
 }
 
-fn a_process(pid: i32, execs: &[(u64, &str)], states: Vec<(u64, CredentialState)>) -> Process {
+fn a_process(pid: i32, execs: &[(u64, &str)], states: Vec<(u64, CredentialState)>) -> Lived {
     let execs = execs.iter().map(|(at_ms, path)| Exec {
         at_ms: *at_ms,
         path: (*path).to_owned(),
         observed: true,
     });
-    let credentials = states.into_iter().map(|(at_ms, state)| Credentials {
-        state,
-        moments: vec![Moment { at_ms, tid: pid, occasion: Occasion::Change }],
-        seen: 1,
-    });
-    Process {
+    let process = Process {
         pid,
         parent: None,
         started_ms: 0,
@@ -83,8 +98,9 @@ fn a_process(pid: i32, execs: &[(u64, &str)], states: Vec<(u64, CredentialState)
         execs: execs.collect(),
         comm: String::new(),
         threads_peak: 1,
-        credentials: credentials.collect(),
-    }
+        credentials: Vec::new(),
+    };
+    (process, states)
 }
 
 fn a_state(held: CapSet, id: u32) -> CredentialState {
@@ -268,7 +284,7 @@ fn json_has_names_and_reasons() {
     assert_snapshot!(json, @r#"
     {
       "format": "seccomp-gen capabilities",
-      "version": 1,
+      "version": 2,
       "name": "node",
       "runs": [
         {
@@ -276,53 +292,58 @@ fn json_has_names_and_reasons() {
           "started_at": "2026-11-21T11:00:00Z",
           "complete": true,
           "unwatched_ms": 0,
+          "credential_states": [
+            {
+              "inheritable": [],
+              "permitted": [
+                "CAP_DAC_OVERRIDE",
+                "CAP_NET_BIND_SERVICE"
+              ],
+              "effective": [
+                "CAP_DAC_OVERRIDE",
+                "CAP_NET_BIND_SERVICE"
+              ],
+              "bounding": [
+                "CAP_DAC_OVERRIDE",
+                "CAP_NET_BIND_SERVICE"
+              ],
+              "ambient": [],
+              "no_new_privs": false,
+              "seccomp_mode": 0,
+              "seccomp_filters": 0,
+              "uid": [
+                0,
+                0,
+                0,
+                0
+              ],
+              "gid": [
+                0,
+                0,
+                0,
+                0
+              ],
+              "groups": [
+                27
+              ],
+              "signals_caught": [
+                "SIGINT",
+                "SIGTERM"
+              ],
+              "signals_ignored": [],
+              "signals_blocked": [],
+              "traps_sigterm": "caught",
+              "traps_sigint": "caught"
+            }
+          ],
           "processes": [
             {
               "pid": 7,
               "exe": "/usr/sbin/noded",
               "states": [
                 {
+                  "state": 0,
                   "exe": "/usr/sbin/noded",
-                  "inheritable": [],
-                  "permitted": [
-                    "CAP_DAC_OVERRIDE",
-                    "CAP_NET_BIND_SERVICE"
-                  ],
-                  "effective": [
-                    "CAP_DAC_OVERRIDE",
-                    "CAP_NET_BIND_SERVICE"
-                  ],
-                  "bounding": [
-                    "CAP_DAC_OVERRIDE",
-                    "CAP_NET_BIND_SERVICE"
-                  ],
-                  "ambient": [],
-                  "no_new_privs": false,
-                  "seccomp_mode": 0,
-                  "seccomp_filters": 0,
-                  "uid": [
-                    0,
-                    0,
-                    0,
-                    0
-                  ],
-                  "gid": [
-                    0,
-                    0,
-                    0,
-                    0
-                  ],
-                  "groups": [
-                    27
-                  ],
-                  "signals_caught": [
-                    "SIGINT",
-                    "SIGTERM"
-                  ],
-                  "signals_ignored": [],
-                  "signals_blocked": [],
-                  "traps_sigterm": "caught",
-                  "traps_sigint": "caught",
                   "moments": [
                     {
                       "at_ms": 0,
@@ -342,6 +363,7 @@ fn json_has_names_and_reasons() {
           "started_at": "2026-11-21T11:00:00Z",
           "complete": true,
           "unwatched_ms": 0,
+          "credential_states": [],
           "processes": [],
           "processes_not_listed": 0
         }
@@ -412,6 +434,18 @@ fn json_has_names_and_reasons() {
       }
     }
     "#);
+}
+
+#[test]
+fn what_unlisted_processes_held_is_told_all_the_same() {
+    let process = a_process(7, &[(0, "/bin/x")], vec![(0, a_state(NONE, 7))]);
+    let mut run = a_run(vec![process], Vec::new());
+    run.processes_not_listed = 1;
+    run.credential_states.push(a_state(CapSet(CHOWN), 8));
+    let text = CapabilityReport::new(&recording(vec![run])).to_text(Style::PLAIN);
+    assert!(text.contains("All together\n  permitted, effective: CAP_CHOWN\n"), "{text}");
+    assert!(text.contains("users: 7, 8"), "{text}");
+    assert!(text.contains("shown to be used: 1 (without their CAP_)\n  CHOWN"), "{text}");
 }
 
 #[test]

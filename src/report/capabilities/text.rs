@@ -35,7 +35,7 @@ impl CapabilityReport {
         let groups = groups::of(self);
         table(&mut page, &groups);
         changes(&mut page, style, &groups::changes(self, difference));
-        if groups.len() > 1 {
+        if groups.len() > 1 || !groups::show_all(&groups, self) {
             union(&mut page, &self.union);
         }
         page.gap();
