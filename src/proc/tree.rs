@@ -12,6 +12,11 @@ pub fn threads(pid: i32) -> Result<Vec<i32>, ProcError> {
     numbered(&PathBuf::from(format!("/proc/{pid}/task")))
 }
 
+/// Whether the process has a thread of that id, which may have ended without being reaped.
+pub fn is_thread_of(tid: i32, pid: i32) -> bool {
+    PathBuf::from(format!("/proc/{pid}/task/{tid}")).exists()
+}
+
 /// Every process that we can see, sorted.
 pub fn processes() -> Result<Vec<i32>, ProcError> {
     numbered(Path::new("/proc"))

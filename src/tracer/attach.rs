@@ -8,7 +8,9 @@ use crate::syscall::Errno;
 
 /// What a thread that was to be seized turned out to be.
 enum Found {
-    New,
+    /// It is traced from now on, under this id.
+    New(Tid),
+    /// It was already.
     Ours,
     Dead,
 }
@@ -77,10 +79,10 @@ impl Tracer {
             // put that in the place of the leader that was.
             let leader = std::iter::once(pid);
             for tid in proc_tree::threads(pid).unwrap_or_default().into_iter().chain(leader) {
-                match self.seize_thread(tid)? {
-                    Found::New => {
+                match self.seize_thread(tid, pid)? {
+                    Found::New(tid) => {
                         has_tracee();
-                        self.seized(Tid(tid), pid);
+                        self.seized(tid, pid);
                         new = true;
                     }
                     Found::Ours => is_ours = true,
@@ -94,14 +96,17 @@ impl Tracer {
         }
     }
 
-    fn seize_thread(&self, tid: i32) -> Result<Found, Errno> {
+    fn seize_thread(&self, tid: i32, pid: i32) -> Result<Found, Errno> {
         /// Who was refused for being dead may have another in its place when it is looked at, so
         /// one refusal of somebody who lives is not enough.
         const ATTEMPTS: usize = 5;
         let mut why = Errno(libc::ESRCH);
         for _ in 0..ATTEMPTS {
             match seize(Tid(tid), Options { exit_stops: false, ..self.options }) {
-                Ok(()) => return Ok(Found::New),
+                Ok(()) if proc_tree::is_thread_of(tid, pid) => return Ok(Found::New(Tid(tid))),
+                // It was in execve(2), which the seizing waited for, and has the leader's id now.
+                Ok(()) if is_traced_by_us(pid) => return Ok(Found::New(Tid(pid))),
+                Ok(()) => return Ok(Found::Dead),
                 Err(PtraceError::Died(_)) => return Ok(Found::Dead),
                 // Seized before, or made by a thread that was.
                 Err(PtraceError::Refused { .. }) if is_traced_by_us(tid) => return Ok(Found::Ours),
