@@ -110,7 +110,8 @@ fn no_call_returns_eintr_for_our_coming_and_going() {
     wait_until("its threads run", || threads(program.pid()).len() > 40);
     for n in 0..times(50) {
         let span = format!("--for={}ms", 20 + 37 * (n % 7));
-        look(program.pid(), &[&span]);
+        let run = finished(program.pid(), &[&span]).run();
+        assert!(run.complete, "{:?} {:?}", run.incomplete_because, run.books);
         assert_let_go(program.pid());
     }
     std::fs::write(&end, "").unwrap();

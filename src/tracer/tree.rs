@@ -163,7 +163,8 @@ pub struct Tree {
     unannounced: HashSet<Tid>,
     /// Deaths of children that never stopped and of which no event has told yet.
     stillborn: HashSet<Tid>,
-    /// Threads that died inside a call that makes threads: a birth may have gone with them.
+    /// Threads that died inside a call that makes threads, or may have: a birth may have gone with
+    /// them.
     creators_lost: u64,
 }
 
@@ -265,7 +266,8 @@ impl Tree {
     /// Takes out a thread, and its process with the last one.
     pub fn remove(&mut self, tid: Tid, ended: Option<Ended>, now_ms: u64) -> Option<Thread> {
         let thread = self.threads.remove(&tid)?;
-        if thread.call.as_ref().is_some_and(|c| c.entered.interest.is_some_and(|i| i.births)) {
+        let makes = |call: &Call| call.entered.interest.is_some_and(|i| i.births);
+        if thread.may_be_inside || thread.call.as_ref().is_some_and(makes) {
             self.creators_lost += 1;
         }
         if let Some(process) = self.processes.get_mut(&thread.pid) {
