@@ -5,10 +5,9 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{ProcError, tree};
+use super::{ProcError, text, tree};
 
 /// What code without a file is called.
 pub const ANONYMOUS: &str = "[anonymous]";
@@ -90,7 +89,8 @@ impl Maps {
     /// Reads the text alone, for [`Maps::parse`] at a better time. Empty for a zombie and for a
     /// kernel thread.
     pub fn capture(pid: i32) -> Result<Vec<u8>, ProcError> {
-        fs::read(file(pid)).map_err(|e| ProcError::from_io(file(pid), e))
+        let file = file(pid);
+        text::read(&file).map_err(|e| ProcError::from_io(file, e))
     }
 
     /// Reads the text of such a file; the error says which line has no sense.
@@ -151,8 +151,8 @@ impl Maps {
     }
 }
 
-fn file(pid: i32) -> PathBuf {
-    PathBuf::from(format!("/proc/{pid}/maps"))
+fn file(pid: i32) -> String {
+    format!("/proc/{pid}/maps")
 }
 
 /// Reads one line: `start-end rwxp offset major:minor inode      path`. The path is whatever

@@ -6,6 +6,7 @@
 mod error;
 mod libc_version;
 mod notes;
+mod text;
 
 pub mod doctor;
 pub mod elf;

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::ProcError;
+use super::{ProcError, text};
 
 /// The threads of a process, sorted. One made while we look may be missing: whoever needs all of
 /// them looks again until nothing is new.
@@ -205,7 +205,7 @@ fn numbered(directory: &Path) -> Result<Vec<i32>, ProcError> {
 }
 
 fn read(file: &str) -> Result<Vec<u8>, ProcError> {
-    fs::read(file).map_err(|e| ProcError::from_io(file, e))
+    text::read(file).map_err(|e| ProcError::from_io(file, e))
 }
 
 fn link(file: &str) -> Result<String, ProcError> {

@@ -395,7 +395,8 @@ impl Tracer {
         } else if self.breather.is_watching() {
             stopped.resume_to_syscall(signal)
         } else {
-            if let Some(thread) = self.tree.thread_mut(tid) {
+            if let Some((thread, process)) = self.tree.process_of(tid) {
+                process.may_hide_code = true;
                 thread.may_be_inside = true;
                 if let Some(call) = thread.call.take() {
                     self.books.enters_closed_otherwise += 1;

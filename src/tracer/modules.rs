@@ -6,8 +6,8 @@ use std::sync::mpsc::Sender;
 
 use super::log::Log;
 use super::tree::{Call, Process};
-use crate::proc::Maps;
 use crate::proc::maps::Object;
+use crate::proc::{Maps, tree as proc_tree};
 use crate::recording::{CodeAddress, Loaded, Module};
 
 /// A file that was mapped for execution, to be looked into by somebody who has the time.
@@ -52,11 +52,14 @@ impl Modules {
             self.note(pid, &object, now_ms, loaded);
         }
         process.maps = Some(Arc::new(maps));
+        process.may_hide_code = false;
     }
 
     /// A process has executed a program: everything that is mapped now came by execve(2), and what
     /// the dynamic linker maps before any other code makes a call belongs to the start as well.
     pub fn executed(&mut self, pid: i32, process: &mut Process, now_ms: u64) {
+        process.maps = None;
+        process.may_hide_code = true;
         self.read(pid, process, now_ms, Loaded::AtStart);
         let exe = process.exe().map(str::to_owned);
         process.linker = process.maps.as_ref().and_then(|maps| {
@@ -87,15 +90,28 @@ impl Modules {
         let is_mmap = call.no.name().is_some_and(|name| name.starts_with("mmap"));
         #[allow(clippy::cast_possible_truncation)]
         let fd = call.args[4] as i32;
-        if is_mmap && fd >= 0 && call.args[3] & libc::MAP_ANONYMOUS as u64 == 0 {
-            // The descriptor is read in place of the mappings: two small calls against a file of
-            // hundreds of lines, for each of the dozens of libraries at start.
-            if let Ok(object) = Object::of_fd(pid, fd) {
-                let at_start = process.linker.is_some();
-                let loaded = if at_start { Loaded::AtStart } else { Loaded::Later };
-                self.note(pid, &object, now_ms, loaded);
-            }
+        let is_anonymous = call.args[3] & libc::MAP_ANONYMOUS as u64 != 0;
+        if is_mmap && (is_anonymous || fd >= 0) {
+            let at_start = process.linker.is_some();
+            let loaded = if at_start { Loaded::AtStart } else { Loaded::Later };
+            let is_noted = is_anonymous || self.note_fd(pid, fd, now_ms, loaded);
+            // Other threads run on, and may have changed what the descriptor stands for.
+            process.may_hide_code |= !is_noted || process.threads > 1;
+        } else {
+            // mprotect(2) may have made code of a file that was mapped as data.
+            process.may_hide_code = true;
         }
+    }
+
+    /// Notes the file that was mapped through a descriptor. That is read in place of the mappings:
+    /// one or two small calls against a file of hundreds of lines, for each of the dozens of
+    /// libraries at start. Whether it could be read.
+    fn note_fd(&mut self, pid: i32, fd: i32, now_ms: u64, loaded: Loaded) -> bool {
+        if proc_tree::fd_path(pid, fd).is_ok_and(|path| self.paths.contains(&path)) {
+            return true;
+        }
+        let object = Object::of_fd(pid, fd);
+        object.map(|object| self.note(pid, &object, now_ms, loaded)).is_ok()
     }
 
     /// The module and offset that an address of a process lies at.
@@ -116,9 +132,9 @@ impl Modules {
         Some(CodeAddress { module: module.to_owned(), offset })
     }
 
-    /// Has a last look at a process that ends or is let go, if its mappings have changed.
+    /// Has a last look at a process that ends or is let go, if that may show anything new.
     pub fn last_look(&mut self, pid: i32, process: &mut Process, now_ms: u64) {
-        if process.maps.is_none() {
+        if process.may_hide_code {
             self.read(pid, process, now_ms, Loaded::Later);
         }
     }

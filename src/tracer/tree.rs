@@ -91,6 +91,8 @@ pub struct Process {
     pub credentials: Vec<Credentials>,
     /// Its mappings when last read; none while they may have changed.
     pub maps: Option<Arc<Maps>>,
+    /// Whether a file may be mapped for execution in it that is not noted yet.
+    pub may_hide_code: bool,
     /// The dynamic linker's code, while nothing but it has run yet.
     pub linker: Option<(u64, u64)>,
     /// In order of birth.
@@ -255,6 +257,7 @@ impl Tree {
             threads_peak: 1,
             credentials: Vec::new(),
             maps: of.and_then(|p| p.maps.clone()),
+            may_hide_code: of.is_none_or(|p| p.may_hide_code),
             linker: of.and_then(|p| p.linker),
             serial: self.serial,
         };

@@ -6,14 +6,25 @@
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
+use std::sync::OnceLock;
 
 use nix::sys::statvfs::{FsFlags, statvfs};
 
 use crate::proc::{ThreadStatus, tree as proc_tree};
 use crate::syscall::{Cap, CapSet};
 
+/// Whether the kernel withholds nothing from what we trace, which our capabilities say once for all.
+static NEVER: OnceLock<bool> = OnceLock::new();
+
+fn hold_ptrace() -> bool {
+    ThreadStatus::read_own().is_ok_and(|ours| ours.cap_eff.contains(Cap::SYS_PTRACE))
+}
+
 /// What to tell of the process, which has just executed a program, if that was withheld something.
 pub fn at_exec(pid: i32) -> Option<String> {
+    if *NEVER.get_or_init(hold_ptrace) {
+        return None;
+    }
     let path = format!("/proc/{pid}/exe");
     let file = std::fs::metadata(&path).ok()?;
     let granted = file_capabilities(&path);
@@ -21,11 +32,10 @@ pub fn at_exec(pid: i32) -> Option<String> {
     if file.mode() & (libc::S_ISUID | libc::S_ISGID) == 0 && granted.is_empty() {
         return None;
     }
-    let ours = ThreadStatus::read_own().ok()?;
     let its = ThreadStatus::read(pid).ok()?;
     // Then nobody but us withholds it.
     let nosuid = || statvfs(path.as_str()).is_ok_and(|fs| fs.flags().contains(FsFlags::ST_NOSUID));
-    if ours.cap_eff.contains(Cap::SYS_PTRACE) || its.no_new_privs || nosuid() {
+    if its.no_new_privs || nosuid() {
         return None;
     }
     let what = what_is_missing(&file, granted, &its)?;
