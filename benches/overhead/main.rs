@@ -32,7 +32,7 @@ use launch::Launch;
 use options::Options;
 use results::Results;
 use tools::Tools;
-use workloads::Workload;
+use workloads::{RowSet, Workload};
 
 fn main() -> ExitCode {
     match bench(&Options::parse()) {
@@ -49,14 +49,26 @@ fn main() -> ExitCode {
 fn bench(options: &Options) -> Result<bool> {
     signals::heed()?;
     let tools = Tools::find(options)?;
+    for row in options.rows() {
+        row.check()?;
+    }
     let mut results = Results::default();
     for row in options.rows() {
-        for mut workload in row.workloads(&tools, options)? {
-            measure(&mut *workload, &tools, options, &mut results)?;
+        // What one row cannot do must not take the others' values along.
+        if let Err(error) = measure_set(row, &tools, options, &mut results) {
+            signals::check()?;
+            results.fail_row(&format!("{row:?}"), &error);
         }
     }
     print!("{}", table::markdown(&results, &options.columns(), &tools));
     Ok(results.failures.is_empty())
+}
+
+fn measure_set(row: RowSet, tools: &Tools, options: &Options, results: &mut Results) -> Result<()> {
+    for mut workload in row.workloads(tools, options)? {
+        measure(&mut *workload, tools, options, results)?;
+    }
+    Ok(())
 }
 
 /// All runs of one workload.
@@ -87,7 +99,7 @@ fn measure(
             let launch = Launch::new(tools, *column, prior.as_deref())?;
             let values = workload.run(&launch);
             let (run, time) = (round + 1, start.elapsed().as_secs_f64());
-            eprintln!("{name}: run {run} of {runs}: {column}: {values:.4?}, after {time:.1} s");
+            eprintln!("{name}: run {run} of {runs}: {column}: {time:.1} s");
             // Ctrl-C reached the programs, too.
             signals::check()?;
             match values {

@@ -58,6 +58,13 @@ impl Results {
         Ok(())
     }
 
+    /// Rows that could not be prepared.
+    pub fn fail_row(&mut self, row: &str, error: &anyhow::Error) {
+        let failure = format!("{row}: {error:#}");
+        eprintln!("{failure}");
+        self.failures.push(failure);
+    }
+
     /// A run that gave nothing.
     pub fn fail(&mut self, rows: &[RowId], column: Column, error: &anyhow::Error) {
         let failure = format!("{}: {column}: {error:#}", self.rows[rows[0]].row.title);
@@ -70,6 +77,11 @@ impl Results {
 }
 
 impl Measured {
+    /// Nobody has a value here, and nobody should.
+    pub fn is_empty(&self) -> bool {
+        self.row.unit == Unit::Lost && self.values.values().flatten().all(Option::is_none)
+    }
+
     /// The median of a column.
     pub fn value(&self, column: Column) -> Option<f64> {
         median(self.values.get(&column)?.iter().flatten().copied().collect())

@@ -13,7 +13,7 @@ pub fn markdown(results: &Results, columns: &[Column], tools: &Tools) -> String 
     let mut text = String::new();
     let most = results.rows.iter().map(|measured| measured.runs).max().unwrap_or(0);
     heading(&mut text, columns);
-    for measured in &results.rows {
+    for measured in results.rows.iter().filter(|measured| !measured.is_empty()) {
         line(&mut text, measured, columns, most);
     }
     let _ = writeln!(text, "\n{}\n", machine(most));
@@ -75,8 +75,9 @@ fn machine(runs: usize) -> String {
     let cpu = read("/proc/cpuinfo");
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
     format!(
-        "Medians of {runs} runs; in brackets how many times slower than native, as the median of \
+        "Medians of {runs} run{}; in brackets how many times slower than native, as the median of \
          the rounds. {cpus} CPUs ({}), Linux {}, load over the last 15 minutes {load}.",
+        if runs == 1 { "" } else { "s" },
         model.unwrap_or("?"),
         kernel.trim()
     )

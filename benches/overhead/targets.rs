@@ -51,7 +51,8 @@ fn of_row(measured: &Measured) -> String {
     };
     for Target { column, than, factor } in targets(measured.row.kind) {
         if let Some(ratio) = measured.slowdown(column, than) {
-            line(format!("{column} within {factor} of {than}: {ratio:.3}"), ratio <= factor);
+            let says = format!("{column} takes {ratio:.3} of {than}, at most {factor:.2}");
+            line(says, ratio <= factor);
         }
     }
     for column in [Column::Full, Column::Adaptive, Column::Prior] {
@@ -60,12 +61,15 @@ fn of_row(measured: &Measured) -> String {
             (Unit::Nanoseconds, Some(native)) if column.settles() => {
                 let more = value - native;
                 line(
-                    format!("{column} at most {PER_CALL_NS} ns on native: {more:+.0} ns"),
+                    format!("{column} adds {more:+.0} ns to native, at most {PER_CALL_NS}"),
                     more <= PER_CALL_NS,
                 );
             }
             (Unit::Mebibytes, _) => {
-                line(format!("{column} under {MEMORY_MIB} MiB: {value:.1}"), value < MEMORY_MIB);
+                line(
+                    format!("{column} takes {value:.1} MiB, less than {MEMORY_MIB}"),
+                    value < MEMORY_MIB,
+                );
             }
             _ => {}
         }

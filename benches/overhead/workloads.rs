@@ -11,13 +11,13 @@ mod storm;
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::ValueEnum;
 
 use crate::columns::Column;
 use crate::launch::Launch;
 use crate::options::Options;
-use crate::tools::Tools;
+use crate::tools::{Tools, program};
 
 /// Rows that are chosen together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -41,6 +41,21 @@ pub enum RowSet {
 }
 
 impl RowSet {
+    /// Whether the programs are there, before anything is measured.
+    pub fn check(self) -> Result<()> {
+        let programs: &[&str] = match self {
+            RowSet::Redis => &["redis-server", "redis-cli", "redis-benchmark"],
+            RowSet::Processes => &["find", "xargs", "make", "cc"],
+            RowSet::Monerod => &["monerod"],
+            RowSet::Postgres => return postgres::check(),
+            RowSet::Storm | RowSet::Memory => &["cc"],
+            RowSet::Demo | RowSet::Polkadot => &[],
+        };
+        programs.iter().try_for_each(|name| {
+            program(name).map(drop).with_context(|| format!("row {self:?} (name the others)"))
+        })
+    }
+
     /// Prepares what they stand for.
     pub fn workloads(self, tools: &Tools, options: &Options) -> Result<Vec<Box<dyn Workload>>> {
         Ok(match self {

@@ -95,8 +95,16 @@ impl Workload for Postgres {
     }
 }
 
-fn newest_bin() -> Option<PathBuf> {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?.flatten();
+/// Whether it is installed.
+pub fn check() -> Result<()> {
+    newest_bin().map(drop).context("row Postgres (name the others)")
+}
+
+fn newest_bin() -> Result<PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let bins = versions.map(|version| version.path().join("bin"));
-    bins.filter(|bin| bin.join("initdb").is_file()).max()
+    let complete = |bin: &PathBuf| bin.join("initdb").is_file() && bin.join("pgbench").is_file();
+    bins.filter(complete)
+        .max()
+        .context("PostgreSQL is not installed; `.ci/provide test` installs it")
 }
