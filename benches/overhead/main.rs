@@ -56,8 +56,11 @@ fn bench(options: &Options) -> Result<bool> {
     for row in options.rows() {
         // What one row cannot do must not take the others' values along.
         if let Err(error) = measure_set(row, &tools, options, &mut results) {
-            signals::check()?;
             results.fail_row(&format!("{row:?}"), &error);
+        }
+        // What was measured until then is printed.
+        if signals::check().is_err() {
+            break;
         }
     }
     print!("{}", table::markdown(&results, &options.columns(), &tools));
