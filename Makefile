@@ -9,6 +9,8 @@ NODE =
 # More options for `seccomp-gen trace`: TRACE_FLAGS="--for 10m --name polkadot". The demo has its name
 # and its time already: RUN_FOR=60s and BLOCKS=50000 change its size.
 TRACE_FLAGS =
+# What `make bench` measures: BENCH="storm redis --runs 11"; BENCH=--help tells more.
+BENCH =
 
 CARGO = .ci/cargo
 # The tests send signals that `nohup make test`, for one, would have ignored.
@@ -39,6 +41,11 @@ test: root ## Run all tests, as root; installs the programs that they run and co
 soak: root ## The same with the full number of repetitions
 	@.ci/provide test
 	@SECCOMP_GEN_SOAK=1 $(DEFAULT) $(CARGO) test --workspace --locked --no-fail-fast
+
+.PHONY: bench
+bench: root ## Measure what tracing costs, beside strace and bpftrace, as root: a Markdown table
+	@.ci/provide test
+	@$(DEFAULT) $(CARGO) bench --locked --bench overhead -- $(BENCH)
 
 # Tests attach to others' processes, change users and namespaces, and load programs into the kernel.
 .PHONY: root

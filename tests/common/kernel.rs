@@ -24,7 +24,7 @@ pub type Call = (String, i64);
 
 /// Mounts what bpftrace reads in a mount namespace of its own, so that nothing is left behind on
 /// the machine; in a chroot `/` is no mount point, hence the alternatives.
-const MOUNTS: &str = r#"
+pub const MOUNTS: &str = r#"
 mount --make-rprivate / 2>/dev/null || mount --make-rprivate /sys 2>/dev/null || :
 test -d /sys/kernel/tracing || mount -t sysfs sysfs /sys
 test -d /sys/kernel/tracing/events/raw_syscalls || mount -t tracefs tracefs /sys/kernel/tracing

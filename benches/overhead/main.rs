@@ -1,0 +1,127 @@
+//! What tracing costs, beside other tools: `cargo bench --bench overhead` prints one Markdown
+//! table. `cargo bench --bench overhead -- --help` tells how to choose from it.
+//!
+//! A row is a workload, a column a tool. All columns of a row are run in turn, again and again, so
+//! that whatever else the machine does hits them alike; a value is the median of its runs, a ratio
+//! the median of the ratios of each round to that round's native run.
+
+mod columns;
+mod launch;
+mod options;
+mod results;
+mod signals;
+mod stops;
+mod table;
+mod targets;
+mod tools;
+mod workloads;
+
+// For its ports, its guarded children and the fixtures that it builds.
+#[path = "../../tests/common/mod.rs"]
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+
+use columns::Column;
+use launch::Launch;
+use options::Options;
+use results::Results;
+use tools::Tools;
+use workloads::{RowSet, Workload};
+
+fn main() -> ExitCode {
+    match bench(&Options::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("overhead: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Measures and prints; whether every run succeeded.
+fn bench(options: &Options) -> Result<bool> {
+    signals::heed()?;
+    let tools = Tools::find(options)?;
+    for row in options.rows() {
+        row.check()?;
+    }
+    let mut results = Results::default();
+    for row in options.rows() {
+        // What one row cannot do must not take the others' values along.
+        if let Err(error) = measure_set(row, &tools, options, &mut results) {
+            results.fail_row(&format!("{row:?}"), &error);
+        }
+        // What was measured until then is printed.
+        if signals::check().is_err() {
+            break;
+        }
+    }
+    print!("{}", table::markdown(&results, &options.columns(), &tools));
+    Ok(results.failures.is_empty())
+}
+
+fn measure_set(row: RowSet, tools: &Tools, options: &Options, results: &mut Results) -> Result<()> {
+    for mut workload in row.workloads(tools, options)? {
+        measure(&mut *workload, tools, options, results)?;
+    }
+    Ok(())
+}
+
+/// All runs of one workload.
+fn measure(
+    workload: &mut dyn Workload,
+    tools: &Tools,
+    options: &Options,
+    results: &mut Results,
+) -> Result<()> {
+    let columns: Vec<Column> = options.columns();
+    let mut columns: Vec<Column> = columns
+        .into_iter()
+        .filter(|column| tools.has(*column) && workload.has_column(*column))
+        .collect();
+    let name = workload.name();
+    let prior = if columns.iter().any(|column| column.needs_prior()) {
+        let dir = tools.directory(&format!("prior of {name}"))?;
+        Some(look(workload, tools, &dir).with_context(|| format!("{name}, for a recording"))?)
+    } else {
+        None
+    };
+    let runs = workload.runs(options.runs);
+    let rows = results.add(workload, runs);
+    for round in 0..runs {
+        for column in &columns {
+            signals::check()?;
+            let start = Instant::now();
+            let launch = Launch::new(tools, *column, prior.as_deref())?;
+            let values = workload.run(&launch);
+            let (run, time) = (round + 1, start.elapsed().as_secs_f64());
+            eprintln!("{name}: run {run} of {runs}: {column}: {time:.1} s");
+            // Ctrl-C reached the programs, too.
+            signals::check()?;
+            match values {
+                Ok(values) => results.enter(&rows, *column, &values, &launch)?,
+                Err(error) => results.fail(&rows, *column, &error),
+            }
+        }
+        // So that none always comes after the same other one.
+        columns.reverse();
+    }
+    Ok(())
+}
+
+/// A run in which every call is seen, for `--prior` and for the filter without a tracer.
+fn look(workload: &mut dyn Workload, tools: &Tools, dir: &Path) -> Result<PathBuf> {
+    eprintln!("{}: a recording to begin with", workload.name());
+    let launch = Launch::new(tools, Column::Full, None)?;
+    workload.run(&launch)?;
+    let kept = dir.join("t.recording.json");
+    std::fs::copy(launch.recording_path(), &kept)?;
+    Ok(kept)
+}

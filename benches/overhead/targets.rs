@@ -1,0 +1,78 @@
+//! What the measured values are held against (issue 9).
+
+use std::fmt::Write as _;
+
+use crate::columns::Column;
+use crate::results::{Measured, Results};
+use crate::workloads::{Kind, Unit};
+
+/// A column must not be slower than another by more than a factor.
+struct Target {
+    column: Column,
+    than: Column,
+    factor: f64,
+}
+
+const fn within(factor: f64, column: Column, than: Column) -> Target {
+    Target { column, than, factor }
+}
+
+fn targets(kind: Kind) -> Vec<Target> {
+    use Column::{Adaptive, Bpftrace, Filter, Floor, Full, Native, Prior, StraceC};
+    match kind {
+        Kind::Storm => vec![
+            within(1.05, Adaptive, Filter),
+            within(1.05, Prior, Filter),
+            within(1.0, Adaptive, Bpftrace),
+            within(1.0, Full, StraceC),
+            within(1.25, Full, Floor),
+        ],
+        Kind::Server => vec![within(1.03, Adaptive, Native), within(1.03, Prior, Native)],
+        Kind::Processes => [Full, Adaptive, Prior].map(|ours| within(1.0, ours, StraceC)).into(),
+        Kind::Memory => Vec::new(),
+    }
+}
+
+/// The most that a call of the storm may cost beyond its native cost.
+const PER_CALL_NS: f64 = 60.0;
+/// The most memory for 2,000 threads.
+const MEMORY_MIB: f64 = 32.0;
+
+/// One line for each target that was measured.
+pub fn lines(results: &Results) -> String {
+    results.rows.iter().map(of_row).collect()
+}
+
+fn of_row(measured: &Measured) -> String {
+    let mut text = String::new();
+    let mut line = |says: String, met: bool| {
+        let verdict = if met { "met" } else { "**missed**" };
+        let _ = writeln!(text, "- {}: {says}: {verdict}", measured.row.title);
+    };
+    for Target { column, than, factor } in targets(measured.row.kind) {
+        if let Some(ratio) = measured.slowdown(column, than) {
+            let says = format!("{column} takes {ratio:.3} of {than}, at most {factor:.2}");
+            line(says, ratio <= factor);
+        }
+    }
+    for column in [Column::Full, Column::Adaptive, Column::Prior] {
+        let Some(value) = measured.value(column) else { continue };
+        match (measured.row.unit, measured.value(Column::Native)) {
+            (Unit::Nanoseconds, Some(native)) if column.settles() => {
+                let more = value - native;
+                line(
+                    format!("{column} adds {more:+.0} ns to native, at most {PER_CALL_NS}"),
+                    more <= PER_CALL_NS,
+                );
+            }
+            (Unit::Mebibytes, _) => {
+                line(
+                    format!("{column} takes {value:.1} MiB, less than {MEMORY_MIB}"),
+                    value < MEMORY_MIB,
+                );
+            }
+            _ => {}
+        }
+    }
+    text
+}

@@ -1,0 +1,128 @@
+//! The programs that the bench runs: found, or built, before anything is measured.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+use tempfile::TempDir;
+
+use crate::columns::Column;
+use crate::options::Options;
+use crate::signals;
+
+/// Where everything is, and a directory for all that is written; it is removed in the end.
+pub struct Tools {
+    scratch: TempDir,
+    has_mode: bool,
+    has_prior: bool,
+}
+
+impl Tools {
+    /// Finds what the chosen columns need; builds what is ours.
+    pub fn find(options: &Options) -> Result<Tools> {
+        let scratch = tempfile::Builder::new().prefix("seccomp-gen-bench-").tempdir()?;
+        // Other users' programs run in it.
+        fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755))?;
+        let bin = scratch.path().join("bin");
+        fs::create_dir(&bin)?;
+        fs::copy(env!("CARGO_BIN_EXE_seccomp-gen"), bin.join("seccomp-gen"))?;
+        compile("floor", &bin)?;
+        compile("filtered", &bin)?;
+        let help = Command::new(bin.join("seccomp-gen")).args(["trace", "--help"]).output()?;
+        let help = String::from_utf8_lossy(&help.stdout);
+        let has_mode = help.contains("--mode ");
+        let has_prior = has_mode && help.contains("--prior ");
+        let tools = Tools { scratch, has_mode, has_prior };
+        for column in options.columns() {
+            tools.check(column)?;
+        }
+        Ok(tools)
+    }
+
+    fn check(&self, column: Column) -> Result<()> {
+        let needs = match column {
+            Column::Strace | Column::StraceC | Column::StraceBpf => "strace",
+            Column::Bpftrace => "bpftrace",
+            _ => return Ok(()),
+        };
+        program(needs).with_context(|| format!("column {column} (--without leaves it out)"))?;
+        ensure!(
+            column != Column::Bpftrace || nix::unistd::geteuid().is_root(),
+            "bpftrace needs root (--without bpftrace leaves it out)"
+        );
+        Ok(())
+    }
+
+    /// Whether this build can do it; what others lack is an error instead.
+    pub fn has(&self, column: Column) -> bool {
+        match column {
+            Column::Adaptive => self.has_mode,
+            Column::Prior => self.has_prior,
+            _ => true,
+        }
+    }
+
+    /// Full mode is chosen by an option, and not the only one.
+    pub fn has_mode(&self) -> bool {
+        self.has_mode
+    }
+
+    /// One of our own programs.
+    pub fn own(&self, name: &str) -> PathBuf {
+        self.scratch.path().join("bin").join(name)
+    }
+
+    /// A new, empty directory.
+    pub fn directory(&self, name: &str) -> Result<PathBuf> {
+        let path = self.scratch.path().join(name.replace(' ', "-"));
+        if path.exists() {
+            fs::remove_dir_all(&path)?;
+        }
+        fs::create_dir(&path)?;
+        Ok(path)
+    }
+}
+
+/// A program on the PATH.
+pub fn program(name: &str) -> Result<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let dirs = std::env::split_paths(&path).chain(["/usr/sbin", "/sbin"].map(PathBuf::from));
+    let mut files = dirs.map(|dir| dir.join(name));
+    files
+        .find(|file| file.is_file())
+        .with_context(|| format!("`{name}` is not installed; `.ci/provide test` installs it"))
+}
+
+/// Runs a command that is not measured; what it printed.
+pub fn output(command: &mut Command) -> Result<String> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = signals::unblocked(|| command.spawn())?;
+    let output = child.with_context(|| format!("{command:?}"))?.wait_with_output()?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{command:?}: {}: {errors}", output.status);
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Builds `benches/programs/NAME.c`.
+fn compile(name: &str, to: &Path) -> Result<()> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/programs");
+    let mut cc = Command::new(program("cc")?);
+    cc.args(["-O2", "-Wall", "-Wextra", "-Werror", "-o"]).arg(to.join(name));
+    output(cc.arg(source.join(format!("{name}.c"))))?;
+    Ok(())
+}
+
+/// Builds the demo node, with the profile that the bench itself was built with.
+pub fn demo_node() -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut cargo = Command::new(cargo);
+    cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+    output(cargo.args(["build", "--release", "--locked", "--package", "demo-node"]))?;
+    let path = Path::new(env!("CARGO_BIN_EXE_seccomp-gen")).with_file_name("demo-node");
+    if !path.is_file() {
+        bail!("{} was not built", path.display());
+    }
+    Ok(path)
+}

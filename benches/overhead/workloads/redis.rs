@@ -1,0 +1,82 @@
+//! A server with many small requests.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+
+use super::{Kind, Row, Unit, Workload, warm_up};
+use crate::launch::Launch;
+use crate::signals;
+use crate::tools::{output, program};
+
+/// redis-server on a Unix socket, and redis-benchmark, which is not traced.
+pub struct Redis {
+    server: PathBuf,
+    client: PathBuf,
+    benchmark: PathBuf,
+    quick: bool,
+}
+
+impl Redis {
+    pub fn new(quick: bool) -> Result<Redis> {
+        Ok(Redis {
+            server: program("redis-server")?,
+            client: program("redis-cli")?,
+            benchmark: program("redis-benchmark")?,
+            quick,
+        })
+    }
+
+    fn load(&self, socket: &Path, requests: u32) -> Result<String> {
+        let mut command = Command::new(&self.benchmark);
+        command.arg("-s").arg(socket).args(["-c", "20", "-t", "set,get", "--csv", "-n"]);
+        output(command.arg(requests.to_string()))
+    }
+
+    fn say(&self, socket: &Path, words: &[&str]) -> Result<String> {
+        output(Command::new(&self.client).arg("-s").arg(socket).args(words))
+    }
+}
+
+impl Workload for Redis {
+    fn name(&self) -> String {
+        "redis".to_owned()
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        ["redis SET, 20 clients", "redis GET, 20 clients"]
+            .map(|title| Row::new(title, Unit::PerSecond, Kind::Server))
+            .into()
+    }
+
+    fn run(&mut self, launch: &Launch) -> Result<Vec<Option<f64>>> {
+        let socket = launch.dir().join("socket");
+        let mut command = launch.command(&self.server)?;
+        command.args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"]);
+        let mut server = signals::spawn(command.arg(&socket))?;
+        launch.until(&mut server, "an answer of redis", || {
+            let answer = socket.exists().then(|| self.say(&socket, &["ping"]));
+            Ok(answer.filter(Result::is_ok))
+        })??;
+        let start = Instant::now();
+        while start.elapsed() < warm_up(launch.column) {
+            self.load(&socket, 2_000)?;
+        }
+        let requests = if launch.column.is_slow() { 20_000 } else { 150_000 };
+        let text = self.load(&socket, if self.quick { requests / 10 } else { requests })?;
+        self.say(&socket, &["shutdown", "nosave"])?;
+        launch.finish(&mut server)?;
+        ["SET", "GET"].map(|test| rate(&text, test).map(Some)).into_iter().collect()
+    }
+}
+
+/// The second field of the line that begins with that test's name.
+fn rate(csv: &str, test: &str) -> Result<f64> {
+    let mut lines = csv.lines().map(|line| line.split(',').map(|field| field.trim_matches('"')));
+    let mut line = lines
+        .find(|line| line.clone().next() == Some(test))
+        .with_context(|| format!("redis-benchmark says nothing of {test}: {csv}"))?;
+    Ok(line.nth(1).context("no rate")?.parse()?)
+}
