@@ -5,7 +5,9 @@
 
 mod common;
 
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
+
+use common::Traced;
 
 /// Arguments that make a fixture do its whole check by itself; fixtures that need more than that
 /// have tests of their own.
@@ -32,30 +34,34 @@ fn fixtures_behave_as_untraced() {
         let plain = Command::new(&path).args(arguments).stdin(Stdio::null()).output().unwrap();
         let mut command = vec![path.to_str().unwrap()];
         command.extend(arguments);
-        let traced = common::trace_with(&["--pass-exit-status"], &command);
-        if traced.stdout().as_bytes() != plain.stdout
-            || traced.code() != plain.status.code().or_else(|| signalled(&plain))
-        {
-            failures.push(format!(
-                "{name}: untraced {:?} {:?}, traced {:?} {:?}\n{}",
-                plain.status,
-                String::from_utf8_lossy(&plain.stdout),
-                traced.output.status,
-                traced.stdout(),
-                traced.stderr()
-            ));
-            continue;
-        }
-        let run = traced.run();
-        let faults = run.books.faults();
-        if !faults.is_empty() {
-            failures.push(format!("{name}: {faults:?} {:?}", run.books));
+        for mode in common::MODES {
+            let traced = common::trace_with(&[&["--pass-exit-status"], mode].concat(), &command);
+            failures.extend(failure(&name, &plain, &traced));
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
-fn signalled(output: &std::process::Output) -> Option<i32> {
+/// What is wrong with a traced run, if anything is.
+fn failure(name: &str, plain: &Output, traced: &Traced) -> Option<String> {
+    if traced.stdout().as_bytes() != plain.stdout
+        || traced.code() != plain.status.code().or_else(|| signalled(plain))
+    {
+        return Some(format!(
+            "{name}: untraced {:?} {:?}, traced {:?} {:?}\n{}",
+            plain.status,
+            String::from_utf8_lossy(&plain.stdout),
+            traced.output.status,
+            traced.stdout(),
+            traced.stderr()
+        ));
+    }
+    let run = traced.run();
+    let faults = run.books.faults();
+    (!faults.is_empty()).then(|| format!("{name}: {faults:?} {:?}", run.books))
+}
+
+fn signalled(output: &Output) -> Option<i32> {
     use std::os::unix::process::ExitStatusExt;
     output.status.signal().map(|s| 128 + s)
 }

@@ -98,7 +98,7 @@ impl Subject<'_> {
     }
 
     /// Under us, with the kernel's recorder beside: both must have the same.
-    fn traced(&self) -> Run {
+    fn traced(&self, mode: &[&str]) -> Run {
         let dir = Scratch::new();
         // A path of its own is what the recorder knows the node by.
         let program = dir.join("node");
@@ -106,12 +106,13 @@ impl Subject<'_> {
         let recorder = Recorder::start(&program);
         let mut command = common::seccomp_gen();
         command.args(["trace", "--quiet", "--name", "t", "-o"]).arg(dir.path());
-        command.arg("--").arg(&program);
+        command.args(mode).arg("--").arg(&program);
         let code = self.run(command, &dir);
         let mut heard = recorder.finish();
         let run = load_run(dir.path());
         assert_eq!(code, Some(0), "{:?} {:?}", run.incomplete_because, run.ending);
         assert_clean(&run);
+        kernel::without_ours(&mut heard, &run);
         // The one that makes the process the root of the tree.
         heard.insert(("x86_64".to_owned(), libc::SYS_execve));
         let unheard = kernel::never_returned(&run);
@@ -134,7 +135,9 @@ impl Subject<'_> {
     fn check(&self) -> BTreeSet<String> {
         let (mut ours, mut theirs) = (BTreeSet::new(), BTreeSet::new());
         for round in 1..=ROUNDS {
-            ours.extend(common::names(&self.traced()));
+            for mode in common::MODES {
+                ours.extend(common::names(&self.traced(mode)));
+            }
             theirs.extend(self.straced());
             eprintln!(
                 "{}: round {round}: {} recorded; not by strace: {:?}; by strace alone: {:?}",

@@ -87,6 +87,38 @@ impl Regs {
         self.0.rip
     }
 
+    /// The number of the syscall that the thread is in.
+    pub fn number(&self) -> u64 {
+        self.0.orig_rax
+    }
+
+    /// At a syscall-enter-stop: another call is made in place of the one that was entered.
+    pub fn replace_call(&mut self, number: u64, args: &[u64; 6]) {
+        self.0.orig_rax = number;
+        self.set_args(args);
+    }
+
+    /// At a syscall-enter-stop, or a stop of a filter's RET_TRACE: the call is not made, and gives
+    /// this result.
+    pub fn skip_call(&mut self, result: i64) {
+        self.0.orig_rax = u64::MAX;
+        self.0.rax = result.cast_unsigned();
+    }
+
+    /// On its way out of a syscall by `syscall`: the thread makes this call when it goes on, by the
+    /// same instruction.
+    pub fn call_next(&mut self, number: u64, args: &[u64; 6]) {
+        self.0.rip = self.0.rip.wrapping_sub(SYSCALL_INSN);
+        self.0.rax = number;
+        self.set_args(args);
+    }
+
+    fn set_args(&mut self, args: &[u64; 6]) {
+        for (n, value) in args.iter().enumerate() {
+            self.set_arg(ARCH, n, *value);
+        }
+    }
+
     /// Makes the thread, on its way out of a syscall, make the same call again when it goes on:
     /// what the kernel itself does for ERESTARTSYS (`arch_do_signal_or_restart`).
     pub fn make_again(&mut self) {

@@ -1,5 +1,6 @@
 //! From the arguments of a trace to what is to be traced, and to what is known of the run before.
 
+use std::collections::BTreeSet;
 use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -9,15 +10,15 @@ use anyhow::anyhow;
 
 use super::failure::{self, Failure};
 use super::inspector::Program;
-use super::trace_args::TraceArgs;
+use super::trace_args::{ModeArg, TraceArgs};
 use crate::arch::native;
 use crate::proc::{ThreadStatus, host, tree};
 use crate::ptrace::Inherited;
 use crate::recording::{
-    Attached, Books, Command, Cost, Host, Mode, Run, Tool, Watch, mask_secrets,
+    Attached, Books, Command, Cost, Host, Mode, Run, Tool, Watch, load, mask_secrets,
 };
-use crate::syscall::Errno;
-use crate::tracer::{Launch, Target};
+use crate::syscall::{Cap, Errno, SysNo};
+use crate::tracer::{AdaptivePolicy, Launch, Target};
 
 /// What the arguments come to.
 pub struct Plan {
@@ -56,12 +57,53 @@ impl Plan {
             program: c_string(path.as_os_str())?,
             argv: args.command.iter().map(|a| c_string(a)).collect::<Result<_, _>>()?,
             inherited,
+            adaptive: adaptive(args)?,
         };
         // As /proc/PID/exe will have it, and not as it was typed.
         let program = Program::File(path.canonicalize().unwrap_or_else(|_| path.clone()));
         Ok(Plan { name: named(&path), target: Target::Launch(launch), program })
     }
 }
+
+/// How the program's calls are heard of.
+fn mode(args: &TraceArgs) -> Mode {
+    match args.mode {
+        Some(ModeArg::Full) => Mode::Full,
+        Some(ModeArg::Adaptive) => Mode::Adaptive,
+        // What a filter that is there already denies would never reach ours.
+        None if !args.pid.is_empty() || is_filtered() => Mode::Full,
+        None => Mode::Adaptive,
+    }
+}
+
+fn is_filtered() -> bool {
+    ThreadStatus::read_own().is_ok_and(|own| own.seccomp_mode != 0)
+}
+
+/// When to settle, and on what; none in full mode.
+fn adaptive(args: &TraceArgs) -> Result<Option<AdaptivePolicy>, Failure> {
+    let prior = match &args.prior {
+        None => BTreeSet::new(),
+        Some(file) => {
+            let recording = load(file).map_err(|e| Failure::new(failure::USAGE, e))?;
+            let native = recording.runs.iter().flat_map(|run| &run.syscalls);
+            native.map(|s| SysNo { arch: s.arch, number: s.number }).collect()
+        }
+    };
+    if mode(args) == Mode::Full {
+        return Ok(None);
+    }
+    let own = ThreadStatus::read_own().map_err(Failure::ours)?;
+    Ok(Some(AdaptivePolicy {
+        settle_after: args.settle_after,
+        prior,
+        may_set_no_new_privs: !own.cap_eff.contains(CAP_SYS_ADMIN),
+        inherited_filters: own.seccomp_filters.unwrap_or(u32::from(own.seccomp_mode == 2)),
+    }))
+}
+
+/// Who has it may have a program install a filter without `no_new_privs`.
+const CAP_SYS_ADMIN: Cap = Cap(21);
 
 /// The file that a shell would execute (`execvp(3)`).
 fn find_program(command: &OsStr) -> Result<PathBuf, Errno> {
@@ -154,7 +196,13 @@ pub fn blank_run(args: &TraceArgs) -> anyhow::Result<Run> {
         started_at: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
         ended_at: None,
         duration_ms: 0,
-        watch: Watch { mode: Mode::Full, gaps: Vec::new(), gaps_total_ms: 0 },
+        watch: Watch {
+            mode: mode(args),
+            gaps: Vec::new(),
+            gaps_total_ms: 0,
+            settled: None,
+            let_through: Vec::new(),
+        },
         foreign_filter_at_start,
         ending: None,
         phases: Vec::new(),

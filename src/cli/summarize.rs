@@ -32,6 +32,7 @@ pub fn summarize(
         exit_code,
         duration_ms: run.duration_ms,
         mode: run.watch.mode,
+        settled: run.watch.settled,
         unwatched_ms: run.watch.gaps_total_ms,
         processes: run.processes.len() as u64 + run.processes_not_listed,
         ended: ended(run),

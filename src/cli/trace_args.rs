@@ -37,6 +37,21 @@ pub struct TraceArgs {
     #[arg(long, value_name = "PERCENT", conflicts_with = "command", value_parser = percent)]
     pub(super) max_share: Option<f64>,
 
+    /// How syscalls are heard of [default: adaptive for a command, full for --pid and in a container
+    /// whose runtime filters syscalls]
+    #[arg(long, value_enum, help_heading = "Watching")]
+    pub(super) mode: Option<ModeArg>,
+
+    /// In adaptive mode: how much stopped time a phase of the run may cost before what was seen is
+    /// let through
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "2s",
+          conflicts_with = "pid", help_heading = "Watching")]
+    pub(super) settle_after: Duration,
+
+    /// In adaptive mode: let through what the runs of this recording saw as well
+    #[arg(long, value_name = "RECORDING", conflicts_with = "pid", help_heading = "Watching")]
+    pub(super) prior: Option<PathBuf>,
+
     /// The directory to write into
     #[arg(short, long, value_name = "DIR", default_value = "profiles", help_heading = "Output")]
     pub(super) output: PathBuf,
@@ -101,6 +116,15 @@ impl TraceArgs {
     pub(super) fn pids(&self) -> Vec<i32> {
         distinct(&self.pid)
     }
+}
+
+/// How syscalls are heard of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum ModeArg {
+    /// Each one stops until that has cost too much, then news only: native speed
+    Adaptive,
+    /// Each one stops, from the first to the last: exact counts and all results
+    Full,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

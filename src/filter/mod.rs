@@ -1,6 +1,8 @@
 //! From a profile to the cBPF program that the kernel runs, through libseccomp: the library that
 //! runc, crun and containerd compile the same profile with.
 
+pub mod learned;
+
 use std::io::{Read, Seek};
 
 use libseccomp::error::SeccompError;
@@ -89,16 +91,23 @@ pub fn compile(profile: &Profile) -> Result<Compiled, FilterError> {
             context.add_rule(action(rule.action), syscall).map_err(fail(name))?;
         }
     }
-    let mut file = tempfile::tempfile()?;
-    context.export_bpf(&file).map_err(fail("export"))?;
-    let mut program = Vec::new();
-    file.rewind()?;
-    file.read_to_end(&mut program)?;
-    let compiled = Compiled { program, unknown };
+    let compiled = Compiled { program: export(&context)?, unknown };
     match compiled.instructions() {
         n if n > MAX_INSTRUCTIONS => Err(FilterError::TooLong(n)),
         _ => Ok(compiled),
     }
+}
+
+/// libseccomp writes a program to a descriptor only.
+fn export(context: &ScmpFilterContext) -> Result<Vec<u8>, FilterError> {
+    let mut file = tempfile::tempfile()?;
+    context
+        .export_bpf(&file)
+        .map_err(|source| FilterError::Library { what: "export".to_owned(), source })?;
+    let mut program = Vec::new();
+    file.rewind()?;
+    file.read_to_end(&mut program)?;
+    Ok(program)
 }
 
 fn action(action: Action) -> ScmpAction {

@@ -4,3 +4,4 @@
 pub mod always;
 pub mod capability;
 pub mod forbidden;
+pub mod heard;

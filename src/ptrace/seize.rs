@@ -12,6 +12,9 @@ pub struct Options {
     /// are seized one by one: an execve(2) of one of them holds what [`seize`] waits for
     /// (`cred_guard_mutex`) until every other thread is gone, and such a stop would keep it.
     pub exit_stops: bool,
+    /// `PTRACE_O_TRACESECCOMP`: a syscall that a filter answers with RET_TRACE stops with
+    /// [`super::Stop::Seccomp`]. Without it such a call returns ENOSYS, as untraced.
+    pub filter_stops: bool,
 }
 
 impl Options {
@@ -26,6 +29,9 @@ impl Options {
         }
         if self.exit_stops {
             bits |= libc::PTRACE_O_TRACEEXIT;
+        }
+        if self.filter_stops {
+            bits |= libc::PTRACE_O_TRACESECCOMP;
         }
         bits
     }

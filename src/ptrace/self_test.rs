@@ -61,7 +61,7 @@ fn within(
 
 /// Whether a filter answers: there is no thread 0, and the kernel would say so.
 fn filtered() -> Option<SelfTestError> {
-    match seize(Tid(0), Options { die_with_tracer: true, exit_stops: false }) {
+    match seize(Tid(0), Options { die_with_tracer: true, exit_stops: false, filter_stops: false }) {
         Err(PtraceError::Refused { errno, .. }) => Some(SelfTestError::Filtered(errno)),
         _ => None,
     }
@@ -90,7 +90,8 @@ fn run() -> Result<(), String> {
 
 fn watch(tid: Tid, launched: super::Launched) -> Result<(), String> {
     let say = |e: &dyn std::fmt::Display| e.to_string();
-    seize(tid, Options { die_with_tracer: true, exit_stops: false }).map_err(|e| say(&e))?;
+    seize(tid, Options { die_with_tracer: true, exit_stops: false, filter_stops: false })
+        .map_err(|e| say(&e))?;
     interrupt(tid).map_err(|e| say(&e))?;
     let mut launched = Some(launched);
     let mut entered = false;

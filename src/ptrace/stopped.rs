@@ -4,12 +4,12 @@ use std::mem::{MaybeUninit, size_of};
 
 use super::{PtraceError, Result, Tid, int_data, request};
 use crate::arch::{Arch, Regs, native};
-use crate::syscall::Errno;
+use crate::syscall::{Errno, SignalSet};
 
 /// What `PTRACE_GET_SYSCALL_INFO` tells at a stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallInfo {
-    /// Syscall-enter-stop: the call has not happened yet.
+    /// Syscall-enter-stop, or the stop of a filter's RET_TRACE: the call has not happened yet.
     Enter {
         /// The table that the number is read by; `None` if this build knows no such architecture.
         arch: Option<Arch>,
@@ -69,6 +69,13 @@ impl Stopped {
             libc::PTRACE_SYSCALL_INFO_ENTRY => {
                 // SAFETY: `op` tells which member of the union the kernel filled.
                 let entry = unsafe { info.u.entry };
+                let (arch, number) = native::identify(info.arch, entry.nr)
+                    .map_or((None, entry.nr.cast_signed()), |(arch, nr)| (Some(arch), nr));
+                CallInfo::Enter { arch, number, args: entry.args, ip: info.instruction_pointer }
+            }
+            libc::PTRACE_SYSCALL_INFO_SECCOMP => {
+                // SAFETY: as above.
+                let entry = unsafe { info.u.seccomp };
                 let (arch, number) = native::identify(info.arch, entry.nr)
                     .map_or((None, entry.nr.cast_signed()), |(arch, nr)| (Some(arch), nr));
                 CallInfo::Enter { arch, number, args: entry.args, ip: info.instruction_pointer }
@@ -177,6 +184,36 @@ impl Stopped {
         let address = usize::try_from(address).map_err(|_| refused)?;
         let data = std::ptr::without_provenance_mut(usize::try_from(word).map_err(|_| refused)?);
         request("PTRACE_POKEDATA", libc::PTRACE_POKEDATA, self.tid, address, data).map(drop)
+    }
+
+    /// Writes the tracee's memory (`process_vm_writev(2)`); whether all could be written.
+    pub fn write_memory(&self, address: u64, bytes: &[u8]) -> bool {
+        let Ok(base) = usize::try_from(address) else { return false };
+        let remote = nix::sys::uio::RemoteIoVec { base, len: bytes.len() };
+        let pid = nix::unistd::Pid::from_raw(self.tid.0);
+        let local = [std::io::IoSlice::new(bytes)];
+        nix::sys::uio::process_vm_writev(pid, &local, &[remote]) == Ok(bytes.len())
+    }
+
+    /// `PTRACE_GETSIGMASK`: the signals that the thread blocks.
+    ///
+    /// # Errors
+    /// As every request.
+    pub fn signal_mask(&self) -> Result<SignalSet> {
+        let mut mask = 0u64;
+        let (size, data) = (size_of::<u64>(), (&raw mut mask).cast());
+        request("PTRACE_GETSIGMASK", libc::PTRACE_GETSIGMASK, self.tid, size, data)?;
+        Ok(SignalSet(mask))
+    }
+
+    /// `PTRACE_SETSIGMASK`. SIGKILL and SIGSTOP cannot be blocked.
+    ///
+    /// # Errors
+    /// As every request.
+    pub fn set_signal_mask(&self, mask: SignalSet) -> Result<()> {
+        let mut mask = mask.0;
+        let (size, data) = (size_of::<u64>(), (&raw mut mask).cast());
+        request("PTRACE_SETSIGMASK", libc::PTRACE_SETSIGMASK, self.tid, size, data).map(drop)
     }
 
     /// `PTRACE_SYSCALL`: goes on to the next syscall-enter- or exit-stop. A signal other than 0 is

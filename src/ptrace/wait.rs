@@ -24,6 +24,9 @@ pub enum Stop {
     Birth,
     /// `PTRACE_EVENT_EXEC`: it has executed a program; its id is now that of its thread group.
     Exec,
+    /// `PTRACE_EVENT_SECCOMP`: a filter has answered RET_TRACE to its syscall, which has not happened
+    /// yet; the event message is the filter's data value.
+    Seccomp,
     /// `PTRACE_EVENT_EXIT`: it is about to end; its registers and /proc entry still stand.
     Exit,
     /// Another event, of an option that we did not ask for.
@@ -165,6 +168,7 @@ fn read_status(status: i32) -> Result<Ended, Stop> {
         libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE => {
             Stop::Birth
         }
+        libc::PTRACE_EVENT_SECCOMP => Stop::Seccomp,
         libc::PTRACE_EVENT_EXEC => Stop::Exec,
         libc::PTRACE_EVENT_EXIT => Stop::Exit,
         other => Stop::Other(other),
@@ -186,6 +190,7 @@ mod tests {
         assert_eq!(read_status(stopped(128, libc::SIGTRAP)), Err(Stop::Trap));
         assert_eq!(read_status(stopped(128, libc::SIGTSTP)), Err(Stop::Group(libc::SIGTSTP)));
         assert_eq!(read_status(stopped(4, libc::SIGTRAP)), Err(Stop::Exec));
-        assert_eq!(read_status(stopped(7, libc::SIGTRAP)), Err(Stop::Other(7)));
+        assert_eq!(read_status(stopped(7, libc::SIGTRAP)), Err(Stop::Seccomp));
+        assert_eq!(read_status(stopped(9, libc::SIGTRAP)), Err(Stop::Other(9)));
     }
 }

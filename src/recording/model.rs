@@ -94,6 +94,17 @@ pub struct Run {
 }
 
 impl Run {
+    /// What the filter let through and this run never saw, so that nobody knows whether it was
+    /// called: the third state of knowledge, beside seen and not seen while fully watched.
+    pub fn let_through_unseen(&self) -> Vec<&str> {
+        let seen = |name: &str| {
+            self.syscalls
+                .iter()
+                .any(|s| s.arch == self.host.arch && s.name.as_deref() == Some(name))
+        };
+        self.watch.let_through.iter().map(String::as_str).filter(|name| !seen(name)).collect()
+    }
+
     /// The state that stands there in [`Run::credential_states`]. There is always one in a
     /// recording that was [loaded](super::load).
     pub fn credential_state(&self, index: StateIndex) -> Option<&CredentialState> {
@@ -204,7 +215,37 @@ pub struct Watch {
     pub gaps: Vec<Gap>,
     /// The sum of all gaps, those beyond the bound included.
     pub gaps_total_ms: u64,
+    /// In adaptive mode, when full stops ended; absent if they never cost too much.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled: Option<Settled>,
+    /// The syscalls that the filter let through, so that nobody watched them from then on: those that
+    /// were seen before, and those of `--prior`. Sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub let_through: Vec<String>,
 }
+
+/// The end of full stops in adaptive mode.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settled {
+    /// When, since the start of the run.
+    pub after_ms: u64,
+    /// How many stops there had been.
+    pub stops: u64,
+    /// What they had cost the program, by estimate: our service, and what the kernel needs around it.
+    pub cost_ns: u64,
+    /// How many distinct syscalls had been seen.
+    pub syscalls: u64,
+    /// The estimated chance that the next call would have been one never seen before (Good-Turing:
+    /// syscalls seen once, by calls).
+    pub unseen_mass: f64,
+    /// How many times a process was given a filter.
+    pub installations: u64,
+    /// How long the longest of these kept the thread that had to make it.
+    pub longest_installation_ns: u64,
+}
+
+impl Eq for Settled {}
 
 /// How syscalls are heard of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -212,6 +253,9 @@ pub struct Watch {
 pub enum Mode {
     /// Every syscall stops twice: counts are exact.
     Full,
+    /// As in full mode, until that has cost too much; from then on the program runs under a filter
+    /// that lets through what was seen, and news stop.
+    Adaptive,
 }
 
 /// A time in which nothing was watched.
@@ -469,6 +513,9 @@ pub struct Syscall {
     pub restarted: u64,
     /// How often it never returned: exit, a successful execve of another thread, death.
     pub unfinished: u64,
+    /// How many were let go on without waiting for their result (adaptive mode).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unwatched: u64,
     /// The errors that it returned, sorted by number.
     pub errnos: Vec<ErrnoCount>,
     /// The distinct values of the tracked arguments.

@@ -47,7 +47,13 @@ pub fn run(id: &str) -> Run {
         started_at: "2026-01-02T03:04:05Z".to_owned(),
         ended_at: Some("2026-01-02T03:04:06Z".to_owned()),
         duration_ms: 1000,
-        watch: Watch { mode: Mode::Full, gaps: Vec::new(), gaps_total_ms: 0 },
+        watch: Watch {
+            mode: Mode::Full,
+            gaps: Vec::new(),
+            gaps_total_ms: 0,
+            settled: None,
+            let_through: Vec::new(),
+        },
         foreign_filter_at_start: false,
         ending: Some(Ending {
             cause: EndCause::Exited,
@@ -140,6 +146,7 @@ pub fn syscall(arch: Arch, name: &str) -> Syscall {
         succeeded: 1,
         restarted: 0,
         unfinished: 0,
+        unwatched: 0,
         errnos: Vec::new(),
         arguments: Vec::new(),
         phases: vec![PhaseCount { phase: "startup".to_owned(), count: 1 }],

@@ -109,7 +109,9 @@ impl Change {
         Change {
             new: now.difference(&before).copied().collect(),
             not_seen: before.difference(&now).copied().collect(),
-            watched_fully: run.watch.gaps_total_ms == 0 && run.watch.gaps.is_empty(),
+            watched_fully: run.watch.gaps_total_ms == 0
+                && run.watch.gaps.is_empty()
+                && run.let_through_unseen().is_empty(),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::Style;
 use super::human;
 use super::layout::{Page, printable};
 use crate::arch::Arch;
-use crate::recording::{Books, CodeAddress, Cost, Mode};
+use crate::recording::{Books, CodeAddress, Cost, Mode, Settled};
 
 /// The column that the values stand in: two beyond the longest label, `capabilities`.
 const COLUMN: usize = 14;
@@ -41,6 +41,9 @@ pub struct Summary {
     pub duration_ms: u64,
     /// How syscalls were heard of.
     pub mode: Mode,
+    /// When adaptive mode settled, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settled: Option<Settled>,
     /// How long nothing was watched.
     pub unwatched_ms: u64,
     /// How many processes there were.
@@ -274,12 +277,15 @@ impl Summary {
             page.alert("attached", COLUMN, &text);
         }
         page.field("ended", COLUMN, &printable(&self.ended));
-        let Mode::Full = self.mode;
-        let mut watched = format!(
-            "{}, every call of {}",
-            human::ms(self.duration_ms),
-            human::counted(self.processes, "process", "processes"),
-        );
+        let processes = human::counted(self.processes, "process", "processes");
+        let duration = human::ms(self.duration_ms);
+        let mut watched = match &self.settled {
+            None => format!("{duration}, every call of {processes}"),
+            Some(settled) => format!(
+                "{duration}; every call of {processes} for {}, then news alone",
+                human::ms(settled.after_ms)
+            ),
+        };
         if self.unwatched_ms > 0 {
             let _ = write!(watched, " but for {} unwatched", human::ms(self.unwatched_ms));
             page.alert("watched", COLUMN, &watched);

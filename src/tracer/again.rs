@@ -65,6 +65,27 @@ impl Tracer {
         }
     }
 
+    /// At the signal-delivery-stop of a thread that ran free, and so had no exit-stop: whether the
+    /// signal, which is ignored, has ended its call with EINTR. Then it makes the call again.
+    pub(super) fn make_again_at_signal(&mut self, stopped: &Stopped, signal: i32) {
+        let ran_free = self.tree.thread(stopped.tid()).is_some_and(|t| t.may_be_inside);
+        // A SIGCONT comes after a stop, which ends such a call by right.
+        if !ran_free || signal == libc::SIGCONT {
+            return;
+        }
+        let Ok(mut regs) = stopped.regs() else { return };
+        if !regs.in_syscall() || regs.result() != -i64::from(libc::EINTR) {
+            return;
+        }
+        let Ok(status) = ThreadStatus::read(stopped.tid().0) else { return };
+        let ignored = status.ignored();
+        if ignored.contains(signal) && status.deliverable().without(ignored).is_empty() {
+            regs.make_again();
+            let set = stopped.set_regs(&regs);
+            self.tolerate(set);
+        }
+    }
+
     fn change_registers(&mut self, stopped: &Stopped, again: bool) -> crate::ptrace::Result<bool> {
         let letting_go = self.letting_go;
         let Some(thread) = self.tree.thread_mut(stopped.tid()) else { return Ok(false) };

@@ -173,7 +173,7 @@ impl Tracer {
         self.interrupt_all();
     }
 
-    fn interrupt_all(&mut self) {
+    pub(super) fn interrupt_all(&mut self) {
         for tid in self.tree.tids() {
             if let Some(thread) = self.tree.thread_mut(tid) {
                 thread.interrupted = true;

@@ -20,17 +20,19 @@ const MAX_MOMENTS: usize = 8;
 pub const NOT_ALL_KEPT: &str = "threads were seen in more states of capabilities, ids and signals \
                                 than are kept: the capability report does not have them all";
 
-/// The state that `/proc/TID/status` shows.
-pub fn state_of(status: &ThreadStatus) -> CredentialState {
+/// The state that `/proc/TID/status` shows, as it would be without our filter.
+pub fn state_of(status: &ThreadStatus, process: &Process) -> CredentialState {
+    let filters = status.seccomp_filters.map(|n| n.saturating_sub(process.our_filters));
+    let only_ours = process.our_filters > 0 && filters.unwrap_or(0) == 0;
     CredentialState {
         inheritable: status.cap_inh,
         permitted: status.cap_prm,
         effective: status.cap_eff,
         bounding: status.cap_bnd,
         ambient: status.cap_amb,
-        no_new_privs: status.no_new_privs,
-        seccomp_mode: status.seccomp_mode,
-        seccomp_filters: status.seccomp_filters,
+        no_new_privs: status.no_new_privs && !process.our_no_new_privs,
+        seccomp_mode: if only_ours { 0 } else { status.seccomp_mode },
+        seccomp_filters: filters,
         uid: status.uid,
         gid: status.gid,
         groups: status.groups.clone(),
@@ -98,7 +100,28 @@ mod tests {
 
     fn state(blocked: u64) -> CredentialState {
         let status = ThreadStatus::read(crate::proc::own_pid()).unwrap();
-        CredentialState { signals_blocked: SignalSet(blocked), ..state_of(&status) }
+        let mut tree = Tree::default();
+        tree.add(Tid(1), 1, None, 0);
+        let process = tree.process(1).unwrap();
+        CredentialState { signals_blocked: SignalSet(blocked), ..state_of(&status, process) }
+    }
+
+    #[test]
+    fn a_state_is_told_as_it_would_be_without_our_filter() {
+        let mut status = ThreadStatus::read(crate::proc::own_pid()).unwrap();
+        (status.seccomp_mode, status.seccomp_filters) = (2, Some(2));
+        status.no_new_privs = true;
+        let mut tree = Tree::default();
+        tree.add(Tid(1), 1, None, 0);
+        let mut told = |ours, no_new_privs| {
+            let process = tree.process_mut(1).unwrap();
+            (process.our_filters, process.our_no_new_privs) = (ours, no_new_privs);
+            let state = state_of(&status, process);
+            (state.seccomp_mode, state.seccomp_filters, state.no_new_privs)
+        };
+        assert_eq!(told(0, false), (2, Some(2), true));
+        assert_eq!(told(1, false), (2, Some(1), true));
+        assert_eq!(told(2, true), (0, Some(0), false));
     }
 
     #[test]

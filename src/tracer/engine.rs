@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
+use super::adaptive::Adaptive;
 use super::breather::Breather;
 use super::credentials::{self, States};
 use super::evidence::Evidence;
@@ -83,10 +84,12 @@ pub(super) struct Tracer {
     pub(super) modules: Modules,
     pub(super) evidence: Evidence,
     pub(super) breather: Breather,
+    /// In adaptive mode.
+    pub(super) adaptive: Option<Adaptive>,
     pub(super) plan: StopPlan,
     pub(super) phases: Vec<Phase>,
     pub(super) live: Arc<Live>,
-    mailbox: Arc<Mailbox>,
+    pub(super) mailbox: Arc<Mailbox>,
     /// The launched process; none if we attached.
     pub(super) launched: Option<i32>,
     /// The process that we have told to end.
@@ -119,10 +122,11 @@ impl Tracer {
         files: Sender<MappedFile>,
     ) -> Tracer {
         let now = Instant::now();
-        let (launches, share) = match &session.target {
-            Target::Launch(_) => (true, None),
-            Target::Attach { max_share, .. } => (false, *max_share),
+        let (launches, share, policy) = match &session.target {
+            Target::Launch(launch) => (true, None, launch.adaptive.clone()),
+            Target::Attach { max_share, .. } => (false, *max_share, None),
         };
+        let filter_stops = policy.is_some();
         Tracer {
             started: now,
             run,
@@ -134,13 +138,14 @@ impl Tracer {
             modules: Modules::new(files),
             evidence: Evidence::new(),
             breather: Breather::new(share, now),
+            adaptive: policy.map(|policy| Adaptive::new(policy, now)),
             plan: StopPlan::new(session.stop),
             phases: vec![Phase { name: PHASE_RUN.to_owned(), from_ms: 0, to_ms: None }],
             live,
             mailbox,
             launched: None,
             told: None,
-            options: Options { die_with_tracer: launches, exit_stops: true },
+            options: Options { die_with_tracer: launches, exit_stops: true, filter_stops },
             heard: VecDeque::new(),
             letting_go: false,
             at_once: false,
@@ -200,6 +205,7 @@ impl Tracer {
             }
             if mailbox.has_rung() {
                 mailbox.serve(|letter| self.answer(letter));
+                self.take_filter();
             }
         }
         let now_ms = self.now_ms();
@@ -242,7 +248,10 @@ impl Tracer {
             }
             Letter::TimeOver => self.request_stop(Cause::TimeOver, now),
             Letter::Due => self.on_due(now),
-            Letter::Checkpoint => checkpoint = Some(Box::new(self.snapshot())),
+            Letter::Checkpoint => {
+                self.check_hot(now);
+                checkpoint = Some(Box::new(self.snapshot()));
+            }
         }
         self.tell_deadline();
         checkpoint
@@ -359,6 +368,7 @@ impl Tracer {
         self.phases.push(phase);
         self.ledger.set_phase(self.phases.len() - 1);
         self.live.set_stage(Stage::ShuttingDown);
+        self.look_again();
         for pid in self.tree.pids() {
             self.look_at(Tid(pid), Occasion::StopRequest);
         }
@@ -383,6 +393,8 @@ impl Tracer {
         let owes = self.stripped_calls > 0 && self.tree.thread(tid).is_some_and(owes);
         let result = if owes {
             stopped.resume_to_syscall(signal)
+        } else if self.runs_free(tid) {
+            stopped.resume_free(signal)
         } else if self.letting_go {
             let result = stopped.detach(signal);
             let now_ms = self.now_ms();
@@ -408,12 +420,34 @@ impl Tracer {
         self.gone_on(result);
     }
 
+    /// Whether a thread stops at news only, by its filter. If it goes on inside a call, that call's
+    /// result will not be heard of.
+    fn runs_free(&mut self, tid: Tid) -> bool {
+        let Some(adaptive) = &self.adaptive else { return false };
+        let Some((thread, process)) = self.tree.process_of(tid) else { return false };
+        if !adaptive.runs_free(process.watching)
+            || thread.injection.is_some()
+            || thread.call.is_some_and(|call| call.result_wanted)
+        {
+            return false;
+        }
+        thread.may_be_inside = true;
+        // What it maps for execution from now on may not be heard of.
+        process.may_hide_code = true;
+        if let Some(call) = thread.call.take() {
+            self.books.enters_closed_otherwise += 1;
+            self.ledger.unwatched(call.slot);
+        }
+        true
+    }
+
     /// Books the end of a stop. A thread that died in it has ended it as well.
     pub(super) fn gone_on(&mut self, result: crate::ptrace::Result<()>) {
         let served = self.meter.gone_on();
         self.books.stops_ended += 1;
         self.live.set_stops(self.meter.stops());
         self.tolerate(result);
+        self.spend(served.cost, served.at);
         let now_ms = self.now_ms_if(self.options.die_with_tracer);
         if self.breather.spend(served.cost, served.at, now_ms) {
             self.live.set_stage(Stage::RunningFree);
@@ -466,7 +500,7 @@ impl Tracer {
     pub(super) fn note_status(&mut self, tid: Tid, status: &ThreadStatus, occasion: Occasion) {
         let at_ms = self.now_ms();
         let Some((thread, process)) = self.tree.process_of(tid) else { return };
-        let (state, index) = self.states.intern(credentials::state_of(status));
+        let (state, index) = self.states.intern(credentials::state_of(status, process));
         let moment = Moment { at_ms, tid: tid.0, occasion };
         let noted = index.is_some_and(|index| credentials::note(process, index, moment));
         thread.credentials = Some(state);

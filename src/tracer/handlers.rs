@@ -1,13 +1,17 @@
 //! What is done at each kind of stop.
 
 use super::engine::Tracer;
-use super::tree::{Birth, Call, Launching};
+use super::tree::{Birth, Call, Launching, Maker, Thread};
 use super::untraced;
 use crate::arch::Arch;
+use crate::filter::learned::TRACE_DATA;
 use crate::proc::{ThreadStatus, own_pid, tree as proc_tree};
 use crate::ptrace::{CallInfo, Ended, Stop, Stopped, Tid, is_continued};
 use crate::recording::{Exec, Occasion, Sighting};
 use crate::syscall::{Errno, SysNo, asks_to_stop};
+
+/// `linux/errno.h`, which the kernel shows to tracers alone: the call goes on by restart_syscall(2).
+const ERESTART_RESTARTBLOCK: i64 = 516;
 
 impl Tracer {
     pub(super) fn on_stop(&mut self, stopped: Stopped, stop: Stop) {
@@ -20,6 +24,7 @@ impl Tracer {
         self.complete_options(&stopped);
         match stop {
             Stop::Syscall => self.on_syscall_stop(stopped),
+            Stop::Seccomp => self.on_filter_stop(stopped),
             Stop::Signal(signal) => self.on_signal(stopped, signal),
             Stop::Group(_) if self.letting_go => self.go_on(stopped, 0),
             Stop::Group(signal) => {
@@ -70,9 +75,17 @@ impl Tracer {
                 return self.go_on(stopped, 0);
             }
         };
+        if self.tree.thread(stopped.tid()).is_some_and(|thread| thread.injection.is_some()) {
+            self.on_installation(&stopped, info);
+            return self.go_on(stopped, 0);
+        }
+        if self.begin_installation(&stopped, info) {
+            return self.go_on(stopped, 0);
+        }
         match info {
             CallInfo::Enter { arch, number, args, ip } => {
                 self.on_enter(&stopped, arch, number, args, ip);
+                self.mind_strict_mode(&stopped);
                 if self.letting_go {
                     return self.on_to_a_better_stop(stopped);
                 }
@@ -80,7 +93,7 @@ impl Tracer {
             CallInfo::Exit { result, is_error } => {
                 // A stop clears the kernel's note of an interrupt that came before it
                 // (`ptrace_stop`): this one may be all the answer that there is.
-                let interrupted = self.take_interrupted(stopped.tid());
+                let interrupted = self.take_interrupted(stopped.tid(), result);
                 let again = self.make_again(&stopped, result, interrupted);
                 self.on_exit(&stopped, result, is_error, again);
             }
@@ -88,6 +101,38 @@ impl Tracer {
             CallInfo::None => {
                 self.books.lost += 1;
                 self.warn("a syscall stop was reported without a syscall".to_owned());
+            }
+        }
+        self.go_on(stopped, 0);
+    }
+
+    /// A filter has answered RET_TRACE.
+    fn on_filter_stop(&mut self, stopped: Stopped) {
+        let tid = stopped.tid();
+        let ours = stopped.event_message() == Ok(u64::from(TRACE_DATA));
+        if !ours && !stopped.is_dying() {
+            // One of the program's own, which has no tracer to ask: ENOSYS, as untraced.
+            let skipped = stopped.regs().and_then(|mut regs| {
+                regs.skip_call(-i64::from(libc::ENOSYS));
+                stopped.set_regs(&regs)
+            });
+            self.tolerate(skipped);
+            return self.go_on(stopped, 0);
+        }
+        // If it stopped at its entry as well, it is booked; a call of ours is not.
+        let is_news = |thread: &Thread| thread.call.is_none() && thread.injection.is_none();
+        if self.tree.thread(tid).is_some_and(is_news) {
+            match stopped.call_info() {
+                Ok(CallInfo::Enter { arch, number, args, ip }) => {
+                    self.on_enter(&stopped, arch, number, args, ip);
+                    let call = self.tree.thread_mut(tid).and_then(|thread| thread.call.as_mut());
+                    if let Some(call) = call {
+                        call.result_wanted = self.ledger.trapped(call.slot);
+                    }
+                    self.mind_strict_mode(&stopped);
+                }
+                Ok(_) => {}
+                Err(e) => self.tolerate(Err(e)),
             }
         }
         self.go_on(stopped, 0);
@@ -107,8 +152,12 @@ impl Tracer {
         self.gone_on(result);
     }
 
-    fn take_interrupted(&mut self, tid: Tid) -> bool {
-        self.tree.thread_mut(tid).is_some_and(|thread| std::mem::take(&mut thread.interrupted))
+    /// Whether we have interrupted the thread, whose call has this result.
+    fn take_interrupted(&mut self, tid: Tid, result: i64) -> bool {
+        let Some(thread) = self.tree.thread_mut(tid) else { return false };
+        let interrupted = std::mem::take(&mut thread.interrupted);
+        thread.restarts_for_us = interrupted && result == -ERESTART_RESTARTBLOCK;
+        interrupted
     }
 
     fn on_enter(
@@ -134,6 +183,11 @@ impl Tracer {
             }
         }
         thread.may_be_inside = false;
+        if std::mem::take(&mut thread.restarts_for_us) && no.name() == Some("restart_syscall") {
+            // The same call goes on, and the program would not have made this one without us.
+            thread.may_be_inside = true;
+            return;
+        }
         if let Some(call) = thread.call.take() {
             // Its exit-stop never came.
             self.books.lost += 1;
@@ -151,6 +205,7 @@ impl Tracer {
             ip,
             since: self.meter.heard_at(),
             entered,
+            result_wanted: true,
             stripped: None,
         };
         if let Some(flags) = entered.clone_flags.filter(|_| !self.letting_go) {
@@ -257,9 +312,15 @@ impl Tracer {
         if interest.credentials {
             let before = self.tree.thread(tid).and_then(|t| t.credentials.clone());
             if let Ok(status) = ThreadStatus::read(tid.0)
-                && before.is_none_or(|b| *b != super::credentials::state_of(&status))
+                && let Some((_, process)) = self.tree.process_of(tid)
+                && before.is_none_or(|b| *b != super::credentials::state_of(&status, process))
             {
                 self.note_status(tid, &status, Occasion::Change);
+            }
+            if installs_filter(call)
+                && let Some(pid) = self.tree.thread(tid).map(|t| t.pid)
+            {
+                self.watch_always(pid);
             }
         }
         if interest.takes_signals {
@@ -316,6 +377,12 @@ impl Tracer {
     }
 
     fn on_signal(&mut self, stopped: Stopped, signal: i32) {
+        if let Some(thread) = self.tree.thread_mut(stopped.tid())
+            && let Some(injection) = &mut thread.injection
+        {
+            injection.held.push(signal);
+            return self.go_on(stopped, 0);
+        }
         let is_request = asks_to_stop(signal);
         let of_program = self.launched.is_some()
             && self.tree.thread(stopped.tid()).map(|t| t.pid) == self.tree.oldest();
@@ -327,6 +394,9 @@ impl Tracer {
             let action = self.plan.program_received(signal, origin, now);
             self.act(action);
         }
+        if self.adaptive.is_some() {
+            self.make_again_at_signal(&stopped, signal);
+        }
         self.go_on(stopped, signal);
     }
 
@@ -336,12 +406,13 @@ impl Tracer {
             // A child that is dead will be reported as such.
             let _ = gate.open_gate();
         }
-        if self.take_interrupted(stopped.tid()) {
+        if self.tree.thread(stopped.tid()).is_some_and(|thread| thread.interrupted) {
             match stopped.regs() {
-                Ok(regs) if regs.in_syscall() => {
-                    self.make_again(&stopped, regs.result(), true);
+                Ok(regs) => {
+                    let result = if regs.in_syscall() { regs.result() } else { 0 };
+                    self.take_interrupted(stopped.tid(), result);
+                    self.make_again(&stopped, result, true);
                 }
-                Ok(_) => {}
                 Err(e) => self.tolerate(Err(e)),
             }
         }
@@ -352,9 +423,11 @@ impl Tracer {
         if let Ok(child) = stopped.event_message()
             && !stopped.is_dying()
             && let Ok(child) = i32::try_from(child)
-            && let Some(creator) = self.tree.thread(stopped.tid()).map(|t| t.pid)
+            && let Some(creator) = self.tree.thread(stopped.tid())
         {
-            match self.tree.announce(Tid(child), creator) {
+            let shares_memory = creator.call.is_none_or(|call| shares_memory(&call));
+            let maker = Maker { pid: creator.pid, shares_memory };
+            match self.tree.announce(Tid(child), maker) {
                 Birth::Stillborn => {
                     self.books.threads_born += 1;
                     self.books.threads_gone += 1;
@@ -380,9 +453,16 @@ impl Tracer {
         let (pid, parent) = status.as_ref().map_or((tid.0, None), |s| (s.tgid, Some(s.ppid)));
         // The parent's event knows better who made it: a parent may be gone, or another
         // (`CLONE_PARENT`).
-        let parent = self.tree.showed_up(tid).or(parent);
+        let maker = self.tree.showed_up(tid);
+        let parent = maker.map(|maker| maker.pid).or(parent);
         self.books.threads_born += 1;
-        self.tree.add(tid, pid, parent, now_ms);
+        let is_new_process = self.tree.add(tid, pid, parent, now_ms);
+        if is_new_process
+            && let Some(maker) = maker
+            && let Some(process) = self.tree.process_mut(pid)
+        {
+            process.shares_memory = maker.shares_memory;
+        }
         if let Some(thread) = self.tree.thread_mut(tid) {
             // It has the options of its maker, which may have made it just after it was seized.
             thread.lacks_options = self.launched.is_none();
@@ -390,6 +470,9 @@ impl Tracer {
         let (processes, threads) = self.tree.counts();
         self.live.set_population(processes, threads);
         if let Some(status) = status {
+            if is_new_process {
+                self.watch_newborn(tid, parent, &status);
+            }
             self.note_status(tid, &status, Occasion::Birth);
         }
         if self.plan.was_killed() {
@@ -448,6 +531,7 @@ impl Tracer {
         let now_ms = self.now_ms();
         self.look_at(tid, Occasion::End);
         if let Some(thread) = self.tree.thread_mut(tid) {
+            thread.injection = None;
             thread.exiting = true;
         }
         if let Some((thread, process)) = self.tree.process_of(tid)
@@ -482,5 +566,28 @@ impl Tracer {
                 }
             }
         }
+    }
+}
+
+/// Whether a call that succeeded has put a filter, or strict mode, over the thread.
+fn installs_filter(call: &Call) -> bool {
+    const SECCOMP_SET_MODE_STRICT: u64 = 0;
+    const SECCOMP_SET_MODE_FILTER: u64 = 1;
+    let first = call.args[0] & 0xffff_ffff;
+    match call.no.name() {
+        Some("seccomp") => matches!(first, SECCOMP_SET_MODE_STRICT | SECCOMP_SET_MODE_FILTER),
+        Some("prctl") => first == libc::PR_SET_SECCOMP as u64,
+        _ => false,
+    }
+}
+
+/// Whether what a call makes has the same memory as its maker.
+fn shares_memory(call: &Call) -> bool {
+    match call.no.name() {
+        Some("fork") => false,
+        Some("clone" | "clone3") => {
+            call.entered.clone_flags.is_none_or(|flags| flags & libc::CLONE_VM as u64 != 0)
+        }
+        _ => true,
     }
 }

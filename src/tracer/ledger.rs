@@ -1,10 +1,11 @@
 //! What is known of each syscall so far: the table behind every stop.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::arch::{Arch, native};
-use crate::knowledge::capability;
+use crate::filter::learned::{Learned, Test};
+use crate::knowledge::{capability, heard};
 use crate::ptrace::Stopped;
 use crate::recording::{
     ArgumentValue, ArgumentValues, Counted, ErrnoCount, PhaseCount, Sighting, Syscall,
@@ -19,6 +20,13 @@ const MAX_VALUES: usize = 64;
 
 /// Numbers of the native table below this are found without hashing.
 const DENSE: usize = 1024;
+
+/// Of a syscall that our filter stops, the results of the first calls are waited for, at the price
+/// of a second stop each.
+const RESULTS_WANTED: u64 = 256;
+
+/// `linux/sched.h`.
+const CLONE_UNTRACED: u64 = 0x0080_0000;
 
 /// A place in the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +100,11 @@ struct Slot {
     succeeded: u64,
     restarted: u64,
     unfinished: u64,
+    /// Calls whose result was not waited for.
+    unwatched: u64,
+    /// How often our filter has stopped it, in all and since it was last asked.
+    trapped: u64,
+    trapped_lately: u64,
     errnos: Vec<(Errno, u64)>,
     first: Option<Arc<Sighting>>,
     arguments: Vec<ArgumentLog>,
@@ -189,6 +202,81 @@ impl Ledger {
         self.slots[slot.0 as usize].unfinished += 1;
     }
 
+    /// Books a call that our filter has stopped; whether its result is to be waited for.
+    pub fn trapped(&mut self, slot: SlotId) -> bool {
+        let slot = &mut self.slots[slot.0 as usize];
+        slot.trapped += 1;
+        slot.trapped_lately += 1;
+        slot.trapped <= RESULTS_WANTED || !slot.interest.none()
+    }
+
+    /// Books a call whose result is not waited for.
+    pub fn unwatched(&mut self, slot: SlotId) {
+        self.slots[slot.0 as usize].unwatched += 1;
+    }
+
+    /// The syscalls that our filter has stopped since this was last asked, and how many stops that
+    /// were.
+    pub fn take_trapped(&mut self) -> Vec<(String, u64)> {
+        let take = |slot: &mut Slot| {
+            let stops = std::mem::take(&mut slot.trapped_lately);
+            (stops > 0).then(|| (slot.no.to_string(), stops))
+        };
+        self.slots.iter_mut().filter_map(take).collect()
+    }
+
+    /// What a filter may let through from now on: the native syscalls that were seen here, or in an
+    /// earlier run, and need not be heard of each time.
+    pub fn learned(&self, prior: &BTreeSet<SysNo>) -> Learned {
+        let seen = self.slots.iter().map(|slot| slot.no);
+        let all: BTreeSet<SysNo> = seen.chain(prior.iter().copied()).collect();
+        let mut learned = Learned::default();
+        for no in all.into_iter().filter(|no| no.arch == native::ARCH) {
+            let (Some(name), Ok(number)) = (no.name(), i32::try_from(no.number)) else { continue };
+            if heard::must_be_heard(name) || self.is_rare_evidence(no, name) {
+                continue;
+            }
+            match name {
+                // A child with this flag would not be ours.
+                "clone" => {
+                    let test = Test { argument: 0, mask: CLONE_UNTRACED, equals: 0 };
+                    learned.tested.push((number, vec![test]));
+                }
+                "socket" | "socketpair" => {
+                    learned.tested.push((number, self.seen_values(no, 0)));
+                }
+                _ => learned.always.push(number),
+            }
+        }
+        learned.tested.retain(|(_, tests)| !tests.is_empty());
+        learned
+    }
+
+    /// Whether the use of a capability shows in it, and it is so rare that it can go on stopping.
+    fn is_rare_evidence(&self, no: SysNo, name: &str) -> bool {
+        let calls = |slot: &Slot| slot.calls_by_phase.iter().sum::<u64>();
+        let all: u64 = self.slots.iter().map(calls).sum();
+        let its = self.slots.iter().find(|slot| slot.no == no).map_or(0, calls);
+        capability::is_subject(name) && its < all / 1_000
+    }
+
+    /// A test for each value that an `int` argument was seen with.
+    fn seen_values(&self, no: SysNo, argument: u32) -> Vec<Test> {
+        let slot = self.slots.iter().find(|slot| slot.no == no);
+        let values = slot.into_iter().flat_map(|slot| &slot.arguments).flat_map(|log| &log.values);
+        let distinct: BTreeSet<u64> = values.map(|(key, _)| key[0]).collect();
+        let test = |equals| Test { argument, mask: 0xffff_ffff, equals };
+        distinct.into_iter().map(test).collect()
+    }
+
+    /// How many calls there were, and how many syscalls were called just once: by Good and Turing
+    /// (Biometrika 40, 1953), their ratio estimates the chance that the next call is a new one.
+    pub fn calls_and_singles(&self) -> (u64, u64) {
+        let calls = |slot: &Slot| slot.calls_by_phase.iter().sum::<u64>();
+        let singles = self.slots.iter().filter(|slot| calls(slot) == 1).count();
+        (self.slots.iter().map(calls).sum(), singles as u64)
+    }
+
     /// Says where a new syscall was first seen.
     pub fn set_first(&mut self, slot: SlotId, sighting: Sighting) {
         self.slots[slot.0 as usize].first = Some(Arc::new(sighting));
@@ -226,10 +314,14 @@ impl Ledger {
 pub struct Entries(Vec<Slot>);
 
 impl Entries {
-    /// The recording's section, sorted. `counted` says whether everything was watched.
-    pub fn to_syscalls(&self, counted: Counted, phases: &[String]) -> Vec<Syscall> {
+    /// The recording's section, sorted. `counted` says whether every call of a syscall was watched.
+    pub fn to_syscalls(
+        &self,
+        counted: impl Fn(SysNo) -> Counted,
+        phases: &[String],
+    ) -> Vec<Syscall> {
         let mut list: Vec<Syscall> =
-            self.0.iter().map(|slot| slot.to_syscall(counted, phases)).collect();
+            self.0.iter().map(|slot| slot.to_syscall(counted(slot.no), phases)).collect();
         list.sort_by_key(|s| (s.arch, s.number));
         list
     }
@@ -246,6 +338,9 @@ impl Slot {
             succeeded: 0,
             restarted: 0,
             unfinished: 0,
+            unwatched: 0,
+            trapped: 0,
+            trapped_lately: 0,
             errnos: Vec::new(),
             first: None,
             arguments: name
@@ -285,6 +380,7 @@ impl Slot {
             succeeded: self.succeeded,
             restarted: self.restarted,
             unfinished: self.unfinished,
+            unwatched: self.unwatched,
             errnos,
             arguments: self.arguments.iter().filter_map(ArgumentLog::to_values).collect(),
             phases: phases

@@ -6,6 +6,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::snapshot::Snapshot;
+use crate::filter::{Compiled, FilterError};
 use crate::ptrace::{Bell, Request};
 
 /// What the control thread asks of the tracer thread.
@@ -30,6 +31,8 @@ struct Letters {
     answer: Option<Answer>,
     /// When the tracer thread wants to be told that it is time for something.
     deadline: Option<Instant>,
+    /// A filter that was asked for.
+    filter: Option<Result<Compiled, FilterError>>,
     closed: bool,
     /// Signals that came when the run had just ended: perhaps by them.
     late: Vec<Request>,
@@ -66,6 +69,17 @@ impl Mailbox {
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.lock().deadline
+    }
+
+    /// Brings the filter that the tracer thread has asked for. Nobody rings: it is wanted at the next
+    /// stop, and not before.
+    pub(super) fn deliver_filter(&self, filter: Result<Compiled, FilterError>) {
+        self.lock().filter = Some(filter);
+        self.rung.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn take_filter(&self) -> Option<Result<Compiled, FilterError>> {
+        self.lock().filter.take()
     }
 
     /// The tracer thread's side: no more answers.

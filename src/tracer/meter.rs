@@ -15,6 +15,7 @@ use crate::recording::{Bucket, Cost};
 pub struct StopMeter {
     heard: Instant,
     cost: Cost,
+    cost_ns: u64,
     buckets: [u64; 64],
     /// From the hearing of an enter-stop to that of its exit-stop.
     enter_to_exit: LowQuantile,
@@ -57,6 +58,7 @@ impl StopMeter {
         StopMeter {
             heard: Instant::now(),
             cost: Cost::default(),
+            cost_ns: 0,
             buckets: [0; 64],
             enter_to_exit: LowQuantile::default(),
             service: LowQuantile::default(),
@@ -90,8 +92,24 @@ impl StopMeter {
         let bucket = 64 - ns.leading_zeros();
         self.buckets[usize::try_from(bucket).unwrap_or(0).min(63)] += 1;
         self.service.note(stood);
-        let around = (self.enter_to_exit.ns - self.service.ns).max(0.0);
-        Served { at, cost: stood + Duration::from_secs_f64(around / 1e9) }
+        let cost = stood + self.around();
+        self.cost_ns += u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX);
+        Served { at, cost }
+    }
+
+    /// What a stop costs beside our service.
+    fn around(&self) -> Duration {
+        Duration::from_secs_f64((self.enter_to_exit.ns - self.service.ns).max(0.0) / 1e9)
+    }
+
+    /// What a quick stop costs the program, by estimate.
+    pub fn stop_cost(&self) -> Duration {
+        Duration::from_secs_f64(self.service.ns / 1e9) + self.around()
+    }
+
+    /// What all stops have cost the program, by estimate.
+    pub fn cost_ns(&self) -> u64 {
+        self.cost_ns
     }
 
     /// All stops so far.

@@ -11,6 +11,7 @@
 //! `breather` when it may run free (`bucket`: what it may cost), `attach` and `engine` move the
 //! threads, `again` hides from them that we did.
 
+mod adaptive;
 mod again;
 mod attach;
 mod breather;
@@ -20,6 +21,7 @@ mod credentials;
 mod engine;
 mod evidence;
 mod handlers;
+mod injection;
 mod ledger;
 mod live;
 mod log;
@@ -28,11 +30,13 @@ mod meter;
 mod modules;
 mod snapshot;
 mod stop;
+mod strict;
 mod target;
 mod tree;
 mod untraced;
 mod withheld;
 
+pub use adaptive::AdaptivePolicy;
 pub use control::{Observer, run};
 pub use engine::{Outcome, TraceError};
 pub use live::{Live, Stage};

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::adaptive::Adaptive;
 use super::engine::{Tracer, duration_ms};
 use super::evidence::Found;
 use super::ledger::Entries;
 use super::log::Log;
 use super::tree::Population;
+use crate::arch::native;
 use crate::recording::{
     Counted, CredentialState, EndCause, Ending, ExitStatus, Module, Run, StopSignal, Watch,
 };
-use crate::syscall::signal_name;
+use crate::syscall::{SysNo, signal_name};
 
 /// The run as it stood at one moment, not yet in words. It is taken while threads of the program
 /// may stand stopped, so it shares with the tracer what never changes again, and copies the little
@@ -36,7 +38,13 @@ impl Snapshot {
         run.processes_not_listed = population.not_listed;
         run.modules = modules.iter().cloned().collect();
         run.modules.sort_by(|a, b| a.path.cmp(&b.path));
-        let counted = if run.watch.gaps.is_empty() { Counted::Exactly } else { Counted::AtLeast };
+        let always_watched = run.watch.gaps.is_empty();
+        let let_through = &run.watch.let_through;
+        let counted = |no: SysNo| {
+            let passed = no.arch == native::ARCH
+                && no.name().is_some_and(|name| let_through.iter().any(|n| n == name));
+            if always_watched && !passed { Counted::Exactly } else { Counted::AtLeast }
+        };
         let phases: Vec<String> = run.phases.iter().map(|phase| phase.name.clone()).collect();
         run.syscalls = syscalls.to_syscalls(counted, &phases);
         run.capability_evidence = evidence.to_list();
@@ -49,12 +57,14 @@ impl Tracer {
     /// The run as it stands.
     pub(super) fn snapshot(&self) -> Snapshot {
         let now_ms = self.now_ms();
+        let settled = self.adaptive.as_ref().and_then(|adaptive| adaptive.settled);
+        let let_through = self.adaptive.as_ref().map(Adaptive::let_through).unwrap_or_default();
         let (gaps, gaps_total_ms) = self.breather.gaps(now_ms);
         let run = Run {
             duration_ms: now_ms,
             complete: false,
             incomplete_because: vec!["the run has not ended".to_owned()],
-            watch: Watch { gaps, gaps_total_ms, ..self.run.watch },
+            watch: Watch { gaps, gaps_total_ms, mode: self.run.watch.mode, settled, let_through },
             phases: self.phases.clone(),
             cost: self.meter.to_cost(),
             books: self.books.clone(),

@@ -3,6 +3,7 @@
 use std::ffi::CString;
 use std::time::Duration;
 
+use super::adaptive::AdaptivePolicy;
 use super::stop::StopPolicy;
 use crate::ptrace::Inherited;
 
@@ -32,6 +33,8 @@ pub struct Launch {
     pub argv: Vec<CString>,
     /// What it must find as our parent gave it to us.
     pub inherited: Inherited,
+    /// Whether its calls stop for good once that has cost too much; otherwise all of them stop.
+    pub adaptive: Option<AdaptivePolicy>,
 }
 
 /// A run: what to trace and how it ends.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::again::Again;
+use super::injection::Injection;
 use super::ledger::{Entered, SlotId};
 use super::log::Log;
 use super::untraced::Stripped;
@@ -28,6 +29,8 @@ pub struct Call {
     /// When its enter-stop was heard of.
     pub since: Instant,
     pub entered: Entered,
+    /// Whether its exit-stop is waited for.
+    pub result_wanted: bool,
     /// What was changed to keep `CLONE_UNTRACED` from hiding the child.
     pub stripped: Option<Stripped>,
 }
@@ -51,6 +54,12 @@ pub struct Thread {
     /// It may be inside a call whose enter-stop we did not see: we attached, or it ran free.
     pub may_be_inside: bool,
     pub launching: Option<Launching>,
+    /// We got it out of a call that the kernel goes on with by restart_syscall(2).
+    pub restarts_for_us: bool,
+    /// It is under strict mode, which we enforce (`strict`).
+    pub is_strict: bool,
+    /// It installs our filter.
+    pub injection: Option<Box<Injection>>,
     /// Its call was made again by us, and is still under way.
     pub again: Option<Again>,
     /// It was seized with less than the run's options, which it is given at its first stop.
@@ -69,6 +78,9 @@ impl Thread {
             interrupted: false,
             may_be_inside: false,
             launching: None,
+            restarts_for_us: false,
+            is_strict: false,
+            injection: None,
             again: None,
             lacks_options: false,
             exiting: false,
@@ -95,8 +107,29 @@ pub struct Process {
     pub may_hide_code: bool,
     /// The dynamic linker's code, while nothing but it has run yet.
     pub linker: Option<(u64, u64)>,
+    /// How its calls are heard of.
+    pub watching: Watching,
+    /// The thread that installs our filter.
+    pub installer: Option<Tid>,
+    /// It shares its memory with another process, as after vfork(2), until it executes a program.
+    pub shares_memory: bool,
+    /// How many filters of ours its threads are under.
+    pub our_filters: u32,
+    /// Its `no_new_privs` is our doing.
+    pub our_no_new_privs: bool,
     /// In order of birth.
     pub serial: u64,
+}
+
+/// How the calls of a process are heard of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watching {
+    /// Every call stops.
+    Fully,
+    /// Our filter stops what is news.
+    Filtered,
+    /// Every call stops, for good: it has a filter of its own, or cannot have ours.
+    AlwaysFully,
 }
 
 impl Process {
@@ -160,7 +193,7 @@ pub struct Tree {
     first_status: Option<ExitStatus>,
     serial: u64,
     /// Births that a parent's event told of and whose thread has not shown up.
-    announced: HashMap<Tid, i32>,
+    announced: HashMap<Tid, Maker>,
     /// Threads that showed up before their parent's event; it may come after their death.
     unannounced: HashSet<Tid>,
     /// Deaths of children that never stopped and of which no event has told yet.
@@ -168,6 +201,15 @@ pub struct Tree {
     /// Threads that died inside a call that makes threads, or may have: a birth may have gone with
     /// them.
     creators_lost: u64,
+}
+
+/// Who made a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Maker {
+    /// Its process.
+    pub pid: i32,
+    /// Whether it shares its memory with what it made (`CLONE_VM`).
+    pub shares_memory: bool,
 }
 
 /// What became known about a birth.
@@ -197,6 +239,10 @@ impl Tree {
 
     pub fn process(&self, pid: i32) -> Option<&Process> {
         self.processes.get(&pid)
+    }
+
+    pub fn process_mut(&mut self, pid: i32) -> Option<&mut Process> {
+        self.processes.get_mut(&pid)
     }
 
     pub fn process_of(&mut self, tid: Tid) -> Option<(&mut Thread, &mut Process)> {
@@ -259,6 +305,12 @@ impl Tree {
             maps: of.and_then(|p| p.maps.clone()),
             may_hide_code: of.is_none_or(|p| p.may_hide_code),
             linker: of.and_then(|p| p.linker),
+            watching: Watching::Fully,
+            installer: None,
+            // Until its maker's event tells otherwise.
+            shares_memory: of.is_some(),
+            our_filters: 0,
+            our_no_new_privs: false,
             serial: self.serial,
         };
         self.serial += 1;
@@ -275,6 +327,7 @@ impl Tree {
         }
         if let Some(process) = self.processes.get_mut(&thread.pid) {
             process.threads = process.threads.saturating_sub(1);
+            process.installer = process.installer.filter(|installer| *installer != tid);
             // The status of a process is that of its leader, which is reported last.
             if let Some(ended) = ended.filter(|_| thread.pid == tid.0) {
                 process.status = Some(exit_status(ended));
@@ -304,6 +357,9 @@ impl Tree {
         let Some(pid) = self.threads.get(&former).map(|t| t.pid) else { return Vec::new() };
         let others: Vec<Tid> = self.threads_of(pid).into_iter().filter(|t| *t != former).collect();
         let gone = others.into_iter().filter_map(|tid| self.remove(tid, None, now_ms)).collect();
+        if let Some(process) = self.processes.get_mut(&pid) {
+            process.shares_memory = false;
+        }
         if former != leader
             && let Some(thread) = self.threads.remove(&former)
         {
@@ -313,33 +369,34 @@ impl Tree {
     }
 
     /// A parent's event told of `child`.
-    pub fn announce(&mut self, child: Tid, creator: i32) -> Birth {
+    pub fn announce(&mut self, child: Tid, maker: Maker) -> Birth {
         if self.unannounced.remove(&child) {
             // `clone(CLONE_PARENT)` gives the child another parent than its maker.
             if let Some(pid) = self.threads.get(&child).map(|t| t.pid)
-                && pid != creator
+                && pid != maker.pid
                 && let Some(process) = self.processes.get_mut(&pid)
             {
-                process.parent = Some(creator);
+                process.parent = Some(maker.pid);
+                process.shares_memory &= maker.shares_memory;
             }
             return Birth::Known;
         }
         if self.stillborn.remove(&child) {
             return Birth::Stillborn;
         }
-        self.announced.insert(child, creator);
+        self.announced.insert(child, maker);
         Birth::Awaited
     }
 
     /// A thread that is not in the tree has stopped for the first time.
     /// Returns who made it, if that is known already.
-    pub fn showed_up(&mut self, tid: Tid) -> Option<i32> {
+    pub fn showed_up(&mut self, tid: Tid) -> Option<Maker> {
         self.stillborn.remove(&tid);
-        let creator = self.announced.remove(&tid);
-        if creator.is_none() {
+        let maker = self.announced.remove(&tid);
+        if maker.is_none() {
             self.unannounced.insert(tid);
         }
-        creator
+        maker
     }
 
     /// A thread that is not in the tree has ended. Whether it was known to be born.
@@ -387,6 +444,8 @@ pub fn exit_status(ended: Ended) -> ExitStatus {
 mod tests {
     use super::*;
 
+    const MAKER: Maker = Maker { pid: 10, shares_memory: false };
+
     fn tree() -> Tree {
         let mut tree = Tree::default();
         tree.add(Tid(10), 10, None, 0);
@@ -399,18 +458,18 @@ mod tests {
         tree.showed_up(Tid(11));
         tree.add(Tid(11), 11, Some(10), 1);
         assert_eq!(tree.births_unexplained(), 1);
-        assert_eq!(tree.announce(Tid(11), 10), Birth::Known);
+        assert_eq!(tree.announce(Tid(11), MAKER), Birth::Known);
         assert_eq!(tree.births_unexplained(), 0);
     }
 
     #[test]
     fn a_child_may_die_before_it_ever_stops() {
         let mut tree = tree();
-        assert_eq!(tree.announce(Tid(11), 10), Birth::Awaited);
+        assert_eq!(tree.announce(Tid(11), MAKER), Birth::Awaited);
         assert!(tree.is_alive());
         assert!(tree.ended_unseen(Tid(11)));
         assert!(!tree.ended_unseen(Tid(12)));
-        assert_eq!(tree.announce(Tid(12), 10), Birth::Stillborn);
+        assert_eq!(tree.announce(Tid(12), MAKER), Birth::Stillborn);
         assert_eq!(tree.births_unexplained(), 0);
     }
 

@@ -139,6 +139,27 @@ pub fn never_returned(run: &Run) -> BTreeSet<Call> {
     unfinished.map(|s| (s.arch.to_string(), s.number)).collect()
 }
 
+/// Takes out of what the kernel heard the calls that the program made for the tracer's sake: to
+/// install its filter, and to go on with what it was interrupted in when the shutdown was looked at.
+pub fn without_ours(heard: &mut BTreeSet<Call>, run: &Run) {
+    if run.watch.settled.is_none_or(|settled| settled.installations == 0) {
+        return;
+    }
+    let recorded = recorded(run);
+    let ours = [
+        libc::SYS_mmap,
+        libc::SYS_prctl,
+        libc::SYS_seccomp,
+        libc::SYS_munmap,
+        libc::SYS_restart_syscall,
+    ];
+    for call in ours.map(|number| ("x86_64".to_owned(), number)) {
+        if !recorded.contains(&call) {
+            heard.remove(&call);
+        }
+    }
+}
+
 /// A script for `/bin/sh` that can be executed.
 ///
 /// `install` makes the file, not this process: a child that another thread forks would inherit the

@@ -29,6 +29,10 @@ pub fn times(full: usize) -> usize {
     if std::env::var_os("SECCOMP_GEN_SOAK").is_some() { full } else { full.div_ceil(10) }
 }
 
+/// Both modes, as arguments: full, and adaptive where every process is given a filter at its first
+/// chance.
+pub const MODES: [&[&str]; 2] = [&["--mode=full"], &["--mode=adaptive", "--settle-after=0s"]];
+
 /// The program of that name on the PATH.
 pub fn tool(name: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();

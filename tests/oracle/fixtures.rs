@@ -33,6 +33,7 @@ const RACING: &[(&str, &str)] = &[
     ("storm", THREADS),
     ("thousand_threads", THREADS),
     ("thread_burst", THREADS),
+    ("tracer_itself", "a child is killed on its way into pause"),
     ("vm_shared_exec", POLLS),
 ];
 
@@ -73,7 +74,9 @@ fn cases(racing: bool) -> Vec<Case> {
     for (name, _) in RACING {
         assert!(names.iter().any(|n| n == name), "there is no fixture {name}");
     }
-    let cases = names.iter().map(|name| case(name));
+    // Half of what `late_news` does neither oracle can hear: strace does not follow some children,
+    // and the kernel's events come behind the filters. It has a test in tests/adaptive.rs.
+    let cases = names.iter().filter(|name| *name != "late_news").map(|name| case(name));
     cases.filter(|case| matches!(case.compare, Compare::SameRun(_)) == racing).collect()
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::table::{Case, Compare, Program};
 use crate::common::kernel::{self, Recorder, write_script};
 use crate::common::process::{Guarded, free_port, shell_status};
-use crate::common::{self, Scratch, Traced, strace};
+use crate::common::{self, MODES, Scratch, Traced, strace};
 
 /// Longer than any command takes under a tracer on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -69,10 +69,22 @@ fn check_one(case: &Case) -> Result<(), String> {
     if plain.status != case.status {
         return Err(format!("status {} untraced, expected {}", plain.status, case.status));
     }
-    match case.compare {
-        Compare::SameRun(_) => stage.against_kernel(&plain),
-        Compare::Strace => stage.against_strace(&plain),
+    let straced = match case.compare {
+        Compare::SameRun(_) => None,
+        Compare::Strace => Some(stage.straced()),
+    };
+    for mode in MODES {
+        // It prints what /proc says of it, our filter among it.
+        if case.name == "inherit" && mode == MODES[1] {
+            continue;
+        }
+        match &straced {
+            None => stage.against_kernel(mode, &plain),
+            Some(straced) => stage.against_strace(mode, &plain, straced),
+        }
+        .map_err(|e| format!("{}: {e}", mode.join(" ")))?;
     }
+    Ok(())
 }
 
 impl Stage<'_> {
@@ -99,11 +111,11 @@ impl Stage<'_> {
         self.run(command)
     }
 
-    fn traced(&self) -> (Seen, Traced) {
+    fn traced(&self, mode: &[&str]) -> (Seen, Traced) {
         let out = Scratch::new();
         let mut command = common::seccomp_gen();
         command.args(["trace", "--quiet", "--pass-exit-status", "--name", "t", "-o"]);
-        command.arg(out.path()).arg("--").args(&self.argv);
+        command.arg(out.path()).args(mode).arg("--").args(&self.argv);
         let seen = self.run(command);
         let stderr = std::fs::read(self.dir.join("stderr")).unwrap();
         let output = std::process::Output {
@@ -195,27 +207,32 @@ impl Stage<'_> {
         }
     }
 
-    fn against_strace(&self, plain: &Seen) -> Result<(), String> {
-        let (seen, theirs) = self.straced();
+    fn against_strace(
+        &self,
+        mode: &[&str],
+        plain: &Seen,
+        (seen, theirs): &(Seen, BTreeSet<String>),
+    ) -> Result<(), String> {
         if seen.status != plain.status {
             return Err(format!("status {} untraced, {} straced", plain.status, seen.status));
         }
-        let (seen, result) = self.traced();
+        let (seen, result) = self.traced(mode);
         self.transparent(plain, &seen, &result)?;
         let ours = result.names();
-        if ours == theirs {
+        if ours == *theirs {
             return Ok(());
         }
         self.keep("strace");
-        Err(differences("strace", &ours, &theirs))
+        Err(differences("strace", &ours, theirs))
     }
 
-    fn against_kernel(&self, plain: &Seen) -> Result<(), String> {
+    fn against_kernel(&self, mode: &[&str], plain: &Seen) -> Result<(), String> {
         let recorder = Recorder::start(Path::new(&self.argv[0]));
-        let (seen, result) = self.traced();
-        let heard = recorder.finish();
+        let (seen, result) = self.traced(mode);
+        let mut heard = recorder.finish();
         self.transparent(plain, &seen, &result)?;
         let run = result.run();
+        kernel::without_ours(&mut heard, &run);
         let mut ours = kernel::recorded(&run);
         if heard.is_empty() {
             return Err("the kernel's recorder heard nothing".to_owned());

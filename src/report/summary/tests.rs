@@ -35,6 +35,7 @@ fn complete() -> Summary {
         exit_code: 0,
         duration_ms: 750_000,
         mode: Mode::Full,
+        settled: None,
         unwatched_ms: 0,
         processes: 41,
         ended: "exited with 0, 1.2 s after SIGINT".to_owned(),

@@ -1,0 +1,89 @@
+//! The filter that a program runs under while it is traced: it lets through what was seen already,
+//! at native speed, and stops the rest for the tracer.
+
+use libseccomp::{ScmpAction, ScmpArgCompare, ScmpCompareOp, ScmpFilterContext, ScmpSyscall};
+
+use super::{Compiled, FilterError, MAX_INSTRUCTIONS, export};
+
+/// The data value of our `SECCOMP_RET_TRACE`, by which the tracer tells its own filter from one of
+/// the program's.
+pub const TRACE_DATA: u16 = 0x5347;
+
+/// What a filter lets through: native syscalls, by number.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Learned {
+    /// Whatever their arguments. Only for these does the kernel answer from its bitmap of constant
+    /// actions (Linux 5.11, `seccomp_cache_prepare`), without running the filter.
+    pub always: Vec<i32>,
+    /// If one of the tests holds.
+    pub tested: Vec<(i32, Vec<Test>)>,
+}
+
+/// A test of one argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Test {
+    /// Which, from 0.
+    pub argument: u32,
+    /// The bits that count: the low 32 for an `int`.
+    pub mask: u64,
+    /// What they must be.
+    pub equals: u64,
+}
+
+/// Compiles it. Everything else, other architectures among them, is answered with RET_TRACE.
+///
+/// # Errors
+/// If libseccomp refuses a rule, or the kernel would refuse the program.
+pub fn compile(learned: &Learned) -> Result<Compiled, FilterError> {
+    let fail = |what: &str| {
+        let what = what.to_owned();
+        move |source| FilterError::Library { what, source }
+    };
+    let trace = ScmpAction::Trace(TRACE_DATA);
+    let mut context = ScmpFilterContext::new(trace).map_err(fail("new filter"))?;
+    context.set_act_badarch(trace).map_err(fail("other architectures"))?;
+    // A binary tree (libseccomp 2.5): what the kernel's bitmap does not answer is found in a few
+    // steps, on kernels before 5.11 all of it.
+    context.set_ctl_optimize(2).map_err(fail("optimize"))?;
+    for number in &learned.always {
+        let syscall = ScmpSyscall::from_raw_syscall(*number);
+        context.add_rule(ScmpAction::Allow, syscall).map_err(fail("add rule"))?;
+    }
+    for (number, tests) in &learned.tested {
+        let syscall = ScmpSyscall::from_raw_syscall(*number);
+        for test in tests {
+            let compare = ScmpArgCompare::new(
+                test.argument,
+                ScmpCompareOp::MaskedEqual(test.mask),
+                test.equals,
+            );
+            context
+                .add_rule_conditional(ScmpAction::Allow, syscall, &[compare])
+                .map_err(fail("add rule with a test"))?;
+        }
+    }
+    let compiled = Compiled { program: export(&context)?, unknown: Vec::new() };
+    match compiled.instructions() {
+        n if n > MAX_INSTRUCTIONS => Err(FilterError::TooLong(n)),
+        _ => Ok(compiled),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_learned_filter_is_short() {
+        let always: Vec<i32> = (0..300).filter(|n| n % 3 != 0).collect();
+        let tests = vec![Test { argument: 0, mask: 0x0080_0000, equals: 0 }];
+        let compiled = compile(&Learned { always, tested: vec![(56, tests)] }).unwrap();
+        assert!(compiled.instructions() < 1_000, "{}", compiled.instructions());
+        assert_eq!(compiled.program.len() % 8, 0);
+    }
+
+    #[test]
+    fn nothing_learned_is_a_filter_too() {
+        assert!(compile(&Learned::default()).unwrap().instructions() > 0);
+    }
+}

@@ -1,0 +1,176 @@
+//! Having a thread of the program install our filter.
+//!
+//! It is done at a syscall-enter-stop: the program's own call is put aside, the thread is made to
+//! map a page for the filter, to install it for its whole thread group, and to unmap the page, and
+//! then makes its own call as if nothing had been. Each of these calls is a pair of stops in the one
+//! wait loop; other threads are served meanwhile, since one of them may hold, in execve(2), what the
+//! installation waits for.
+//!
+//! Signals are blocked for its time, so that none is delivered in between. SIGSTOP cannot be: it is
+//! kept and sent again at the end.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::arch::Regs;
+use crate::ptrace::{Result, Stopped};
+use crate::syscall::{Errno, SignalSet};
+
+/// `linux/seccomp.h`.
+const SECCOMP_SET_MODE_FILTER: u64 = 1;
+const SECCOMP_FILTER_FLAG_TSYNC: u64 = 1;
+/// Before Linux 5.16, a filter without it turns speculation mitigations on for good.
+const SECCOMP_FILTER_FLAG_SPEC_ALLOW: u64 = 4;
+/// `struct sock_fprog`: a length and a pointer.
+const SOCK_FPROG: u64 = 16;
+
+/// A thread that installs a filter.
+#[derive(Debug)]
+pub struct Injection {
+    step: Step,
+    /// The registers at the enter-stop of the program's own call.
+    own: Regs,
+    mask: SignalSet,
+    filter: Arc<Vec<u8>>,
+    sets_no_new_privs: bool,
+    buffer: u64,
+    outcome: Outcome,
+    /// Signals that could not be blocked.
+    pub held: Vec<i32>,
+    /// When it began.
+    pub since: Instant,
+}
+
+/// The calls, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Map,
+    NoNewPrivs,
+    Install,
+    Unmap,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every thread of the group is under the filter.
+    Installed,
+    /// A thread of the group has a filter that ours cannot be put over.
+    Unsynchronized,
+    /// A call failed.
+    Failed(Errno),
+}
+
+impl Injection {
+    /// At the enter-stop of a native call that can be made later just as well.
+    pub fn begin(
+        stopped: &Stopped,
+        filter: Arc<Vec<u8>>,
+        sets_no_new_privs: bool,
+        since: Instant,
+    ) -> Result<Injection> {
+        let own = stopped.regs()?;
+        let mask = stopped.signal_mask()?;
+        let mut regs = own;
+        let prot = (libc::PROT_READ | libc::PROT_WRITE) as u64;
+        let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64;
+        let length = SOCK_FPROG + filter.len() as u64;
+        regs.replace_call(libc::SYS_mmap as u64, &[0, length, prot, flags, u64::MAX, 0]);
+        stopped.set_signal_mask(SignalSet(u64::MAX))?;
+        stopped.set_regs(&regs)?;
+        Ok(Injection {
+            step: Step::Map,
+            own,
+            mask,
+            filter,
+            sets_no_new_privs,
+            buffer: 0,
+            outcome: Outcome::Failed(Errno(0)),
+            held: Vec::new(),
+            since,
+        })
+    }
+
+    /// At the exit-stop of one of the calls: has the next one made. What came of it all, after the
+    /// last one: then the program's own call is made next.
+    pub fn returned(&mut self, stopped: &Stopped, result: i64) -> Result<Option<Outcome>> {
+        match (self.step, Errno::of_result(result)) {
+            (Step::Map, Some(errno)) => {
+                self.outcome = Outcome::Failed(errno);
+                return self.end(stopped).map(Some);
+            }
+            (Step::Map, None) => {
+                self.buffer = result.cast_unsigned();
+                if !self.write(stopped) {
+                    self.outcome = Outcome::Failed(Errno(libc::EFAULT));
+                    self.call(stopped, Step::Unmap)?;
+                } else if self.sets_no_new_privs {
+                    self.call(stopped, Step::NoNewPrivs)?;
+                } else {
+                    self.call(stopped, Step::Install)?;
+                }
+            }
+            (Step::NoNewPrivs, Some(errno)) => {
+                self.outcome = Outcome::Failed(errno);
+                self.call(stopped, Step::Unmap)?;
+            }
+            (Step::NoNewPrivs, None) => self.call(stopped, Step::Install)?,
+            (Step::Install, errno) => {
+                self.outcome = match errno {
+                    None if result == 0 => Outcome::Installed,
+                    // seccomp(2): with TSYNC, the id of a thread that could not be synchronized.
+                    None => Outcome::Unsynchronized,
+                    Some(errno) => Outcome::Failed(errno),
+                };
+                self.call(stopped, Step::Unmap)?;
+            }
+            (Step::Unmap, _) => return self.end(stopped).map(Some),
+        }
+        Ok(None)
+    }
+
+    /// Whether `no_new_privs` was set on the way.
+    pub fn sets_no_new_privs(&self) -> bool {
+        self.sets_no_new_privs
+    }
+
+    /// `struct sock_fprog`, and behind it the program.
+    fn write(&self, stopped: &Stopped) -> bool {
+        let length = u16::try_from(self.filter.len() / 8).unwrap_or(0);
+        let mut bytes = Vec::with_capacity(self.filter.len() + 16);
+        bytes.extend(length.to_ne_bytes());
+        bytes.extend([0; 6]);
+        bytes.extend((self.buffer + SOCK_FPROG).to_ne_bytes());
+        bytes.extend(self.filter.iter());
+        stopped.write_memory(self.buffer, &bytes)
+    }
+
+    fn call(&mut self, stopped: &Stopped, step: Step) -> Result<()> {
+        self.step = step;
+        let (number, args) = match step {
+            Step::Map | Step::Unmap => {
+                let length = SOCK_FPROG + self.filter.len() as u64;
+                (libc::SYS_munmap, [self.buffer, length, 0, 0, 0, 0])
+            }
+            Step::NoNewPrivs => {
+                (libc::SYS_prctl, [libc::PR_SET_NO_NEW_PRIVS as u64, 1, 0, 0, 0, 0])
+            }
+            Step::Install => {
+                let flags = SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_SPEC_ALLOW;
+                (libc::SYS_seccomp, [SECCOMP_SET_MODE_FILTER, flags, self.buffer, 0, 0, 0])
+            }
+        };
+        let mut regs = stopped.regs()?;
+        regs.call_next(number.cast_unsigned(), &args);
+        stopped.set_regs(&regs)
+    }
+
+    /// The program's own call is made when the thread goes on.
+    fn end(&self, stopped: &Stopped) -> Result<Outcome> {
+        let mut regs = self.own;
+        regs.make_again();
+        stopped.set_regs(&regs)?;
+        stopped.set_signal_mask(self.mask)?;
+        Ok(self.outcome)
+    }
+}
