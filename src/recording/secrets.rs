@@ -70,7 +70,7 @@ pub fn mask_secrets(argv: &[String]) -> Vec<String> {
         } else if arg.contains(char::is_whitespace) && assigned(arg).is_none() {
             masked.push(mask_script(arg));
         } else {
-            value_is_secret = arg.starts_with('-') && !arg.contains('=') && is_secret(arg);
+            value_is_secret = is_secret_option(arg);
             masked.push(mask_word(arg));
         }
     }
@@ -80,8 +80,17 @@ pub fn mask_secrets(argv: &[String]) -> Vec<String> {
 /// The name in `--name=value` and `NAME=value`.
 fn assigned(arg: &str) -> Option<&str> {
     let (name, _) = arg.split_once('=')?;
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    (!name.is_empty() && name.chars().all(plain)).then_some(name)
+    is_plain(name).then_some(name)
+}
+
+/// Whether it can be the name of an option or a variable.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}
+
+/// Whether it is an option whose value, a secret, comes as the next word.
+fn is_secret_option(word: &str) -> bool {
+    word.starts_with('-') && is_plain(word) && is_secret(word)
 }
 
 fn is_secret(name: &str) -> bool {
@@ -153,7 +162,7 @@ fn mask_script(script: &str) -> String {
             value_is_secret = false;
             continue;
         }
-        value_is_secret = inner.starts_with('-') && !inner.contains('=') && is_secret(inner);
+        value_is_secret = is_secret_option(inner);
         if inner.len() < word.len() && inner.contains(char::is_whitespace) {
             // A script within a script; it is shorter than this one, so this comes to an end.
             let open = word.len() - word.trim_start_matches(['\'', '"']).len();
