@@ -30,8 +30,11 @@ fn sh(script: &str) -> Beside {
 /// Attaches, lets go by itself, and fails unless all went well.
 fn look(pid: i32, options: &[&str]) -> Run {
     let tracing = finished(pid, options);
-    tracing.assert_written();
     let run = tracing.run();
+    // A process that sleeps all the time calls nothing, of which no profile is made.
+    if !run.syscalls.is_empty() {
+        tracing.assert_written();
+    }
     assert!(run.complete, "{:?} {:?}", run.incomplete_because, run.books);
     let ending = run.ending.clone().unwrap();
     assert_eq!(ending.cause, EndCause::Detached);
