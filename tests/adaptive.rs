@@ -17,7 +17,9 @@ use seccomp_gen::recording::{Counted, Mode, Run, Syscall};
 /// Runs a fixture, and fails unless it ended well with books that balance.
 fn traced(options: &[&str], name: &str, args: &[&str]) -> (Run, String) {
     let path = fixture(name);
-    let traced = trace_with(options, &[&[text(&path)], args].concat());
+    // The last one counts.
+    let options = [&["--mode=adaptive"], options].concat();
+    let traced = trace_with(&options, &[&[text(&path)], args].concat());
     assert_eq!(traced.code(), Some(0), "{}", traced.stderr());
     let run = traced.run();
     assert!(run.complete, "{:?} {:?}", run.incomplete_because, run.books);
@@ -102,7 +104,7 @@ fn an_ordinary_user_gets_the_speed_as_well() {
     let status = Command::new(tool("setpriv"))
         .args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--"])
         .arg(&tracer)
-        .args(["trace", "-q", "--settle-after=100ms", "--name=t", "-o"])
+        .args(["trace", "-q", "--mode=adaptive", "--settle-after=100ms", "--name=t", "-o"])
         .arg(&out)
         .arg("--")
         .args([text(&storm), "300000", "2"])
@@ -126,7 +128,7 @@ fn a_program_that_has_dropped_its_rights_is_left_as_it_is() {
     let storm = dir.join("storm");
     std::fs::copy(path, &storm).unwrap();
     let command = [text(&setpriv), "--reuid=65534", "--clear-groups", text(&storm), "30000", "1"];
-    let traced = trace_with(&["--settle-after=50ms"], &command);
+    let traced = trace_with(&["--mode=adaptive", "--settle-after=50ms"], &command);
     assert_eq!(traced.code(), Some(0), "{}", traced.stderr());
     let run = traced.run();
     assert_eq!(call(&run, "read").counted, Counted::Exactly);
@@ -140,7 +142,7 @@ fn a_shutdown_is_looked_at_again() {
     let script = "trap 'i=0; while [ $i -lt 40 ]; do i=$((i+1)); /bin/true; done; exit 0' TERM; \
                   while :; do read -t 0.001 x < /dev/zero; done";
     let bash = tool("bash");
-    let options = ["--settle-after=100ms", "--for=2s"];
+    let options = ["--mode=adaptive", "--settle-after=100ms", "--for=2s"];
     let traced = trace_with(&options, &[text(&bash), "-c", script]);
     assert_eq!(traced.code(), Some(0), "{}", traced.stderr());
     let run = traced.run();

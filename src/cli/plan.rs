@@ -68,16 +68,9 @@ impl Plan {
 /// How the program's calls are heard of.
 fn mode(args: &TraceArgs) -> Mode {
     match args.mode {
-        Some(ModeArg::Full) => Mode::Full,
-        Some(ModeArg::Adaptive) => Mode::Adaptive,
-        // What a filter that is there already denies would never reach ours.
-        None if !args.pid.is_empty() || is_filtered() => Mode::Full,
-        None => Mode::Adaptive,
+        ModeArg::Full => Mode::Full,
+        ModeArg::Adaptive => Mode::Adaptive,
     }
-}
-
-fn is_filtered() -> bool {
-    ThreadStatus::read_own().is_ok_and(|own| own.seccomp_mode != 0)
 }
 
 /// When to settle, and on what; none in full mode.
@@ -97,13 +90,19 @@ fn adaptive(args: &TraceArgs) -> Result<Option<AdaptivePolicy>, Failure> {
     Ok(Some(AdaptivePolicy {
         settle_after: args.settle_after,
         prior,
-        may_set_no_new_privs: !own.cap_eff.contains(CAP_SYS_ADMIN),
+        may_set_no_new_privs: ![CAP_SYS_ADMIN, CAP_SYS_PTRACE]
+            .iter()
+            .any(|cap| own.cap_eff.contains(*cap)),
         inherited_filters: own.seccomp_filters.unwrap_or(u32::from(own.seccomp_mode == 2)),
     }))
 }
 
 /// Who has it may have a program install a filter without `no_new_privs`.
 const CAP_SYS_ADMIN: Cap = Cap(21);
+
+/// Under a tracer that has it, a set-user-ID program gets its rights (`cap_bprm_creds_from_file`),
+/// which `no_new_privs` would take.
+const CAP_SYS_PTRACE: Cap = Cap(19);
 
 /// The file that a shell would execute (`execvp(3)`).
 fn find_program(command: &OsStr) -> Result<PathBuf, Errno> {

@@ -37,10 +37,15 @@ pub struct TraceArgs {
     #[arg(long, value_name = "PERCENT", conflicts_with = "command", value_parser = percent)]
     pub(super) max_share: Option<f64>,
 
-    /// How syscalls are heard of [default: adaptive for a command, full for --pid and in a container
-    /// whose runtime filters syscalls]
-    #[arg(long, value_enum, help_heading = "Watching")]
-    pub(super) mode: Option<ModeArg>,
+    /// How syscalls are heard of; adaptive is for a command, not for --pid
+    #[arg(
+        long,
+        value_enum,
+        default_value = "full",
+        overrides_with = "mode",
+        help_heading = "Watching"
+    )]
+    pub(super) mode: ModeArg,
 
     /// In adaptive mode: how much stopped time a phase of the run may cost before what was seen is
     /// let through

@@ -19,6 +19,13 @@ pub struct Learned {
     pub tested: Vec<(i32, Vec<Test>)>,
 }
 
+impl Learned {
+    /// The syscalls that it lets through, whatever the tests.
+    pub fn numbers(&self) -> impl Iterator<Item = i32> {
+        self.always.iter().copied().chain(self.tested.iter().map(|(number, _)| *number))
+    }
+}
+
 /// A test of one argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Test {

@@ -20,6 +20,7 @@ const FLAGS_IN_MEMORY: &str =
     "CLONE_UNTRACED among its flags, in memory, would hide the child from us";
 const IO_URING: &str =
     "what is done through io_uring passes by every filter; the recording warns of it";
+const SIGNALS: &str = "a request to stop may be taken by it, and the program must be told once";
 const RARE_VALUES: &str = "it is never hot, and each of its argument's values is worth knowing";
 
 /// All of them, sorted by name. The reasons are those of DESIGN's always-trap set.
@@ -35,6 +36,7 @@ pub static HEARD: &[Heard] = &[
     Heard { name: "personality", why: RARE_VALUES },
     Heard { name: "prctl", why: RIGHTS },
     Heard { name: "ptrace", why: TRACER },
+    Heard { name: "rt_sigtimedwait", why: SIGNALS },
     Heard { name: "seccomp", why: FILTERS },
     Heard { name: "setfsgid", why: RIGHTS },
     Heard { name: "setfsuid", why: RIGHTS },
@@ -46,6 +48,8 @@ pub static HEARD: &[Heard] = &[
     Heard { name: "setresuid", why: RIGHTS },
     Heard { name: "setreuid", why: RIGHTS },
     Heard { name: "setuid", why: RIGHTS },
+    Heard { name: "signalfd", why: SIGNALS },
+    Heard { name: "signalfd4", why: SIGNALS },
     Heard { name: "unshare", why: NAMESPACES },
 ];
 

@@ -279,7 +279,8 @@ impl Summary {
         page.field("ended", COLUMN, &printable(&self.ended));
         let processes = human::counted(self.processes, "process", "processes");
         let duration = human::ms(self.duration_ms);
-        let mut watched = match &self.settled {
+        let settled = self.settled.filter(|settled| settled.installations > 0);
+        let mut watched = match settled {
             None => format!("{duration}, every call of {processes}"),
             Some(settled) => format!(
                 "{duration}; every call of {processes} for {}, then news alone",

@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 
 use super::bucket::Bucket;
 use super::engine::Tracer;
-use super::injection::{Injection, Outcome};
+use super::injection::{Injection, Progress, Trouble};
 use super::tree::{Process, Watching};
 use crate::arch::native;
 use crate::filter::learned::{self, Learned};
 use crate::proc::ThreadStatus;
 use crate::ptrace::{CallInfo, Stopped, Tid, interrupt};
-use crate::recording::{CredentialState, Settled};
+use crate::recording::Settled;
 use crate::syscall::{Cap, SysNo};
 
 /// The refill of the bucket: this share of one core may be spent for ever.
@@ -68,10 +68,14 @@ pub(super) struct Adaptive {
     /// Every call of every process stops, filter or not.
     looking: bool,
     filter: Option<Arc<Vec<u8>>>,
-    /// What that filter lets through.
-    pub learned: Learned,
+    /// What was asked to be let through last, perhaps by a filter that is still to be compiled.
+    learned: Learned,
+    /// What the filters that were installed let through, all together.
+    let_through: BTreeSet<i32>,
     /// A process is under our filter.
     any_filtered: bool,
+    /// The syscalls that were told of as hot.
+    told_hot: BTreeSet<String>,
     pub settled: Option<Settled>,
     checked: Instant,
 }
@@ -85,27 +89,27 @@ impl Adaptive {
             looking: true,
             filter: None,
             learned: Learned::default(),
+            let_through: BTreeSet::new(),
             any_filtered: false,
+            told_hot: BTreeSet::new(),
             settled: None,
             checked: now,
         }
     }
 
-    /// Whether a thread of a process that is watched like this may run on without stopping at its
+    /// Whether a thread of the process may run on without stopping at its
     /// calls.
-    pub fn runs_free(&self, watching: Watching) -> bool {
-        self.any_filtered && !self.looking && watching == Watching::Filtered
+    pub fn runs_free(&self, process: &Process) -> bool {
+        self.any_filtered
+            && !self.looking
+            && process.watching == Watching::Filtered
+            && process.maker_is_known
     }
 
     /// The names of what the filter lets through, sorted.
     pub fn let_through(&self) -> Vec<String> {
-        if !self.any_filtered {
-            return Vec::new();
-        }
-        let tested = self.learned.tested.iter().map(|(number, _)| number);
-        let numbers = self.learned.always.iter().chain(tested);
         let no = |number: &i32| SysNo { arch: native::ARCH, number: i64::from(*number) };
-        let mut names: Vec<String> = numbers.map(|number| no(number).to_string()).collect();
+        let mut names: Vec<String> = self.let_through.iter().map(|n| no(n).to_string()).collect();
         names.sort();
         names
     }
@@ -148,6 +152,10 @@ impl Tracer {
         let known = adaptive.filter.is_some() && learned == adaptive.learned;
         if known {
             return;
+        }
+        // A filter that is installed while the next one is compiled is the former.
+        if adaptive.any_filtered {
+            adaptive.let_through.extend(adaptive.learned.numbers());
         }
         adaptive.learned = learned.clone();
         let mailbox = Arc::clone(&self.mailbox);
@@ -206,6 +214,7 @@ impl Tracer {
                 .name()
                 .is_some_and(|name| !NOT_PUT_ASIDE.contains(&name));
         if process.watching != Watching::Fully
+            || !process.maker_is_known
             || process.installer.is_some()
             || process.shares_memory
             || thread.launching.is_some()
@@ -214,20 +223,17 @@ impl Tracer {
         {
             return false;
         }
-        let rights = thread.credentials.as_deref().map(Rights::of);
-        let sets_no_new_privs = match rights {
-            Some(Rights::MayInstall) => false,
-            Some(Rights::None) if may_set => true,
-            _ => {
-                process.watching = Watching::AlwaysFully;
-                self.warn(
-                    "a process of the tree has no right to install a filter (CAP_SYS_ADMIN or \
-                     no_new_privs); every call of it goes on stopping"
-                        .to_owned(),
-                );
-                return false;
-            }
-        };
+        let Some(rights) = thread.credentials.as_deref() else { return false };
+        let has_right = rights.effective.contains(CAP_SYS_ADMIN) || rights.no_new_privs;
+        if !has_right && !may_set {
+            process.watching = Watching::AlwaysFully;
+            self.warn(
+                "a process of the tree has no right to install a filter (CAP_SYS_ADMIN or                  no_new_privs); every call of it goes on stopping"
+                    .to_owned(),
+            );
+            return false;
+        }
+        let sets_no_new_privs = !has_right;
         let since = self.meter.heard_at();
         match Injection::begin(stopped, filter, sets_no_new_privs, since) {
             Ok(injection) => {
@@ -245,50 +251,38 @@ impl Tracer {
     /// A syscall stop of a thread that installs the filter.
     pub(super) fn on_installation(&mut self, stopped: &Stopped, info: CallInfo) {
         let CallInfo::Exit { result, .. } = info else { return };
-        let tid = stopped.tid();
-        let Some(thread) = self.tree.thread_mut(tid) else { return };
+        let Some((thread, process)) = self.tree.process_of(stopped.tid()) else { return };
         let Some(injection) = thread.injection.as_mut() else { return };
-        let outcome = match injection.returned(stopped, result) {
-            Ok(None) => return,
-            Ok(Some(outcome)) => outcome,
-            Err(e) => {
-                // It is dying; that will be reported.
-                return self.tolerate(Err(e));
-            }
-        };
-        let (held, since) = (std::mem::take(&mut injection.held), injection.since);
-        let sets_no_new_privs = injection.sets_no_new_privs();
-        thread.injection = None;
-        let pid = thread.pid;
-        for signal in held {
-            self.send(pid, signal);
-        }
-        let Some((_, process)) = self.tree.process_of(tid) else { return };
-        process.installer = None;
-        match outcome {
-            Outcome::Installed => {
-                process.watching = Watching::Filtered;
+        let since = injection.since;
+        match injection.returned(stopped, result) {
+            Ok(Progress::Going) => {}
+            Ok(Progress::NoNewPrivs) => process.our_no_new_privs = true,
+            Ok(Progress::Installed) => {
                 process.our_filters += 1;
-                process.our_no_new_privs |= sets_no_new_privs;
+                // The program may have installed one of its own meanwhile, which is for good.
+                if process.watching == Watching::Fully {
+                    process.watching = Watching::Filtered;
+                }
                 // Objects that it maps from now on are found by a last look.
                 process.maps = None;
                 self.installed(since);
             }
-            Outcome::Unsynchronized => {
-                process.watching = Watching::AlwaysFully;
-                self.warn(
-                    "a thread is under a seccomp filter of its own; every call of its process goes \
-                     on stopping"
-                        .to_owned(),
-                );
+            Ok(Progress::Over(trouble)) => {
+                thread.injection = None;
+                process.installer = None;
+                if let Some(trouble) = trouble {
+                    process.watching = Watching::AlwaysFully;
+                    self.warn(match trouble {
+                        Trouble::Unsynchronized => "a thread is under a seccomp filter of its own;                                                     every call of its process goes on stopping"
+                            .to_owned(),
+                        Trouble::Failed(errno) => format!(
+                            "the filter could not be installed in a process ({errno}); every call                              of it goes on stopping"
+                        ),
+                    });
+                }
             }
-            Outcome::Failed(errno) => {
-                process.watching = Watching::AlwaysFully;
-                self.warn(format!(
-                    "the filter could not be installed in a process ({errno}); every call of it \
-                     goes on stopping"
-                ));
-            }
+            // It is dying; that will be reported.
+            Err(e) => self.tolerate(Err(e)),
         }
     }
 
@@ -296,6 +290,8 @@ impl Tracer {
         let took = u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let Some(adaptive) = &mut self.adaptive else { return };
         adaptive.any_filtered = true;
+        // All that any of them may let through: which one it was is of no matter.
+        adaptive.let_through.extend(adaptive.learned.numbers());
         if let Some(settled) = &mut adaptive.settled {
             settled.installations += 1;
             settled.longest_installation_ns = settled.longest_installation_ns.max(took);
@@ -303,14 +299,15 @@ impl Tracer {
     }
 
     /// The program has put a filter of its own over ours, or strict mode: what that denies never
-    /// reaches ours, so every call of the process stops again, before any filter is asked.
-    pub(super) fn watch_always(&mut self, pid: i32) {
+    /// reaches ours, so every call of the process stops again, before any filter is asked. The
+    /// thread that stands stopped for it need not be interrupted.
+    pub(super) fn watch_always(&mut self, pid: i32, but: Option<Tid>) {
         if self.adaptive.is_none() {
             return;
         }
         let Some(process) = self.tree.process_mut(pid) else { return };
         if std::mem::replace(&mut process.watching, Watching::AlwaysFully) == Watching::Filtered {
-            for tid in self.tree.threads_of(pid) {
+            for tid in self.tree.threads_of(pid).into_iter().filter(|tid| Some(*tid) != but) {
                 if let Some(thread) = self.tree.thread_mut(tid) {
                     thread.interrupted = true;
                 }
@@ -320,23 +317,34 @@ impl Tracer {
         }
     }
 
-    /// A new process of the tree: how it is to be watched.
-    pub(super) fn watch_newborn(&mut self, tid: Tid, maker: Option<i32>, status: &ThreadStatus) {
+    /// A new process was seen for the first time.
+    pub(super) fn count_filters(&mut self, pid: i32, status: &ThreadStatus) {
         let Some(adaptive) = &self.adaptive else { return };
-        let inherited = adaptive.policy.inherited_filters;
-        let of_maker = maker.and_then(|pid| self.tree.process(pid)).map(Inherited::of);
-        let (Some((_, process)), Some(maker)) = (self.tree.process_of(tid), of_maker) else {
-            return;
-        };
-        // It may have been forked while the filter was on its way to its maker.
         let filters = status.seccomp_filters.unwrap_or(u32::from(status.seccomp_mode == 2));
-        let has_ours = filters > inherited;
-        process.watching = match maker.watching {
-            Watching::Filtered if !has_ours => Watching::Fully,
-            watching => watching,
+        let inherited = adaptive.policy.inherited_filters;
+        if let Some(process) = self.tree.process_mut(pid) {
+            process.filters_at_birth = filters.saturating_sub(inherited);
+        }
+    }
+
+    /// It has become known who made a new process: how it is to be watched.
+    pub(super) fn watch_newborn(&mut self, pid: i32, maker: i32) {
+        let Some(maker) = self.tree.process(maker) else { return };
+        // It may have been forked while the filter was on its way to its maker.
+        let (ours, coming) = (maker.our_filters, u32::from(maker.installer.is_some()));
+        let (watching, no_new_privs) = (maker.watching, maker.our_no_new_privs);
+        let Some(process) = self.tree.process_mut(pid) else { return };
+        process.our_filters = process.filters_at_birth.min(ours + coming);
+        process.our_no_new_privs = no_new_privs;
+        process.watching = if process.filters_at_birth > ours + coming {
+            Watching::AlwaysFully
+        } else {
+            match watching {
+                Watching::Fully if process.our_filters > 0 => Watching::Filtered,
+                Watching::Filtered if process.our_filters == 0 => Watching::Fully,
+                watching => watching,
+            }
         };
-        process.our_filters = if has_ours { maker.our_filters.max(1) } else { 0 };
-        process.our_no_new_privs = status.no_new_privs && maker.our_no_new_privs;
     }
 
     /// Warns of syscalls that stop each time and have turned hot.
@@ -345,52 +353,20 @@ impl Tracer {
         let passed = now.saturating_duration_since(adaptive.checked).as_secs_f64();
         adaptive.checked = now;
         let stop = self.meter.stop_cost().as_secs_f64();
+        let mut hot = Vec::new();
         for (name, stops) in self.ledger.take_trapped() {
             #[allow(clippy::cast_precision_loss)]
             let share = stops as f64 * stop / passed.max(0.001);
-            if share > HOT {
-                self.warn(format!(
-                    "{name} turned hot after the filter was installed, and stops every time, at \
-                     {:.0} % of a core: run again with `--prior RECORDING`, which lets through what \
-                     this run saw",
-                    share * 100.0
-                ));
+            if share > HOT && adaptive.told_hot.insert(name.clone()) {
+                hot.push((name, share));
             }
         }
-    }
-}
-
-/// What a process has of its maker.
-#[derive(Clone, Copy)]
-struct Inherited {
-    watching: Watching,
-    our_filters: u32,
-    our_no_new_privs: bool,
-}
-
-impl Inherited {
-    fn of(process: &Process) -> Inherited {
-        Inherited {
-            watching: process.watching,
-            our_filters: process.our_filters,
-            our_no_new_privs: process.our_no_new_privs,
-        }
-    }
-}
-
-/// Whether a thread may install a filter (`seccomp(2)`, EACCES).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rights {
-    MayInstall,
-    None,
-}
-
-impl Rights {
-    fn of(state: &CredentialState) -> Rights {
-        if state.effective.contains(CAP_SYS_ADMIN) || state.no_new_privs {
-            Rights::MayInstall
-        } else {
-            Rights::None
+        for (name, share) in hot {
+            self.warn(format!(
+                "{name} turned hot after the filter was installed, and stops every time, at {:.0} % \
+                 of a core: run again with `--prior RECORDING`, which lets through what this run saw",
+                share * 100.0
+            ));
         }
     }
 }

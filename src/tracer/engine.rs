@@ -425,7 +425,7 @@ impl Tracer {
     fn runs_free(&mut self, tid: Tid) -> bool {
         let Some(adaptive) = &self.adaptive else { return false };
         let Some((thread, process)) = self.tree.process_of(tid) else { return false };
-        if !adaptive.runs_free(process.watching)
+        if !adaptive.runs_free(process)
             || thread.injection.is_some()
             || thread.call.is_some_and(|call| call.result_wanted)
         {

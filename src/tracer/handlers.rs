@@ -85,7 +85,7 @@ impl Tracer {
         match info {
             CallInfo::Enter { arch, number, args, ip } => {
                 self.on_enter(&stopped, arch, number, args, ip);
-                self.mind_strict_mode(&stopped);
+                self.mind_own_filter(&stopped);
                 if self.letting_go {
                     return self.on_to_a_better_stop(stopped);
                 }
@@ -129,13 +129,36 @@ impl Tracer {
                     if let Some(call) = call {
                         call.result_wanted = self.ledger.trapped(call.slot);
                     }
-                    self.mind_strict_mode(&stopped);
+                    self.mind_own_filter(&stopped);
+                    if is_vsyscall(ip) {
+                        self.close_vsyscall(tid);
+                    }
                 }
                 Ok(_) => {}
                 Err(e) => self.tolerate(Err(e)),
             }
         }
         self.go_on(stopped, 0);
+    }
+
+    /// The call is about to put a filter over ours, or strict mode.
+    fn mind_own_filter(&mut self, stopped: &Stopped) {
+        let Some(thread) = self.tree.thread(stopped.tid()) else { return };
+        let pid = thread.pid;
+        // With TSYNC it comes over all threads, so they are to stop at their calls before that.
+        if thread.call.is_some_and(|call| installs_filter(&call)) {
+            self.watch_always(pid, Some(stopped.tid()));
+        }
+        self.mind_strict_mode(stopped);
+    }
+
+    /// The kernel emulates a call by the vsyscall page without an exit-stop.
+    fn close_vsyscall(&mut self, tid: Tid) {
+        let call = self.tree.thread_mut(tid).and_then(|thread| thread.call.take());
+        if let Some(call) = call {
+            self.books.enters_closed_otherwise += 1;
+            self.ledger.unwatched(call.slot);
+        }
     }
 
     /// `PTRACE_DETACH` leaves a thread with the mark of a waiting signal (`__ptrace_unlink`). At an
@@ -183,8 +206,10 @@ impl Tracer {
             }
         }
         thread.may_be_inside = false;
-        if std::mem::take(&mut thread.restarts_for_us) && no.name() == Some("restart_syscall") {
-            // The same call goes on, and the program would not have made this one without us.
+        thread.restarts_for_us &= no.name() == Some("restart_syscall");
+        if thread.restarts_for_us {
+            // The same call goes on, and the program would not have made this one without us. The
+            // mark stays until its exit-stop: a filter's stop may come before that.
             thread.may_be_inside = true;
             return;
         }
@@ -320,7 +345,7 @@ impl Tracer {
             if installs_filter(call)
                 && let Some(pid) = self.tree.thread(tid).map(|t| t.pid)
             {
-                self.watch_always(pid);
+                self.watch_always(pid, None);
             }
         }
         if interest.takes_signals {
@@ -377,12 +402,6 @@ impl Tracer {
     }
 
     fn on_signal(&mut self, stopped: Stopped, signal: i32) {
-        if let Some(thread) = self.tree.thread_mut(stopped.tid())
-            && let Some(injection) = &mut thread.injection
-        {
-            injection.held.push(signal);
-            return self.go_on(stopped, 0);
-        }
         let is_request = asks_to_stop(signal);
         let of_program = self.launched.is_some()
             && self.tree.thread(stopped.tid()).map(|t| t.pid) == self.tree.oldest();
@@ -438,7 +457,13 @@ impl Tracer {
                         self.restore_at_birth.insert(Tid(child), stripped);
                     }
                 }
-                Birth::Known => {}
+                Birth::Known => {
+                    if let Some(pid) = self.tree.thread(Tid(child)).map(|t| t.pid)
+                        && pid != maker.pid
+                    {
+                        self.know_maker(pid, maker);
+                    }
+                }
             }
         }
         self.go_on(stopped, 0);
@@ -457,12 +482,6 @@ impl Tracer {
         let parent = maker.map(|maker| maker.pid).or(parent);
         self.books.threads_born += 1;
         let is_new_process = self.tree.add(tid, pid, parent, now_ms);
-        if is_new_process
-            && let Some(maker) = maker
-            && let Some(process) = self.tree.process_mut(pid)
-        {
-            process.shares_memory = maker.shares_memory;
-        }
         if let Some(thread) = self.tree.thread_mut(tid) {
             // It has the options of its maker, which may have made it just after it was seized.
             thread.lacks_options = self.launched.is_none();
@@ -471,7 +490,10 @@ impl Tracer {
         self.live.set_population(processes, threads);
         if let Some(status) = status {
             if is_new_process {
-                self.watch_newborn(tid, parent, &status);
+                self.count_filters(pid, &status);
+            }
+            if let Some(maker) = maker.filter(|_| is_new_process) {
+                self.know_maker(pid, maker);
             }
             self.note_status(tid, &status, Occasion::Birth);
         }
@@ -484,6 +506,15 @@ impl Tracer {
             let restored = untraced::restore(stopped, stripped);
             self.tolerate(restored);
         }
+    }
+
+    /// A new process's maker's event has come.
+    fn know_maker(&mut self, pid: i32, maker: Maker) {
+        if let Some(process) = self.tree.process_mut(pid) {
+            process.maker_is_known = true;
+            process.shares_memory &= maker.shares_memory;
+        }
+        self.watch_newborn(pid, maker.pid);
     }
 
     /// What was taken out of the call that made this new thread, whose parent's event has not come
@@ -579,6 +610,12 @@ fn installs_filter(call: &Call) -> bool {
         Some("prctl") => first == libc::PR_SET_SECCOMP as u64,
         _ => false,
     }
+}
+
+/// Whether an address is in the page at which old programs call gettimeofday, time and getcpu
+/// (`VSYSCALL_ADDR`, `asm/vsyscall.h`).
+fn is_vsyscall(ip: u64) -> bool {
+    ip & !0xfff == 0xffff_ffff_ff60_0000
 }
 
 /// Whether what a call makes has the same memory as its maker.

@@ -6,8 +6,8 @@
 //! wait loop; other threads are served meanwhile, since one of them may hold, in execve(2), what the
 //! installation waits for.
 //!
-//! Signals are blocked for its time, so that none is delivered in between. SIGSTOP cannot be: it is
-//! kept and sent again at the end.
+//! Signals are blocked for its time, so that no handler runs in between. SIGSTOP cannot be, and does
+//! no harm: where the thread stands it has no result that a stop could turn into EINTR.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -34,9 +34,7 @@ pub struct Injection {
     filter: Arc<Vec<u8>>,
     sets_no_new_privs: bool,
     buffer: u64,
-    outcome: Outcome,
-    /// Signals that could not be blocked.
-    pub held: Vec<i32>,
+    trouble: Option<Trouble>,
     /// When it began.
     pub since: Instant,
 }
@@ -50,11 +48,22 @@ enum Step {
     Unmap,
 }
 
-/// What came of it.
+/// How far it has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Every thread of the group is under the filter.
+pub enum Progress {
+    /// The next call is made.
+    Going,
+    /// `no_new_privs` is set.
+    NoNewPrivs,
+    /// From now on every thread of the group is under the filter.
     Installed,
+    /// It is over: the program's own call is made next.
+    Over(Option<Trouble>),
+}
+
+/// Why there is no filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
     /// A thread of the group has a filter that ours cannot be put over.
     Unsynchronized,
     /// A call failed.
@@ -85,53 +94,55 @@ impl Injection {
             filter,
             sets_no_new_privs,
             buffer: 0,
-            outcome: Outcome::Failed(Errno(0)),
-            held: Vec::new(),
+            trouble: None,
             since,
         })
     }
 
-    /// At the exit-stop of one of the calls: has the next one made. What came of it all, after the
-    /// last one: then the program's own call is made next.
-    pub fn returned(&mut self, stopped: &Stopped, result: i64) -> Result<Option<Outcome>> {
-        match (self.step, Errno::of_result(result)) {
-            (Step::Map, Some(errno)) => {
-                self.outcome = Outcome::Failed(errno);
-                return self.end(stopped).map(Some);
-            }
-            (Step::Map, None) => {
-                self.buffer = result.cast_unsigned();
-                if !self.write(stopped) {
-                    self.outcome = Outcome::Failed(Errno(libc::EFAULT));
-                    self.call(stopped, Step::Unmap)?;
-                } else if self.sets_no_new_privs {
-                    self.call(stopped, Step::NoNewPrivs)?;
-                } else {
-                    self.call(stopped, Step::Install)?;
+    /// At the exit-stop of one of the calls: has the next one made.
+    pub fn returned(&mut self, stopped: &Stopped, result: i64) -> Result<Progress> {
+        let failed = Errno::of_result(result);
+        match self.step {
+            Step::Map => match failed {
+                Some(errno) => {
+                    self.trouble = Some(Trouble::Failed(errno));
+                    return self.end(stopped);
                 }
-            }
-            (Step::NoNewPrivs, Some(errno)) => {
-                self.outcome = Outcome::Failed(errno);
-                self.call(stopped, Step::Unmap)?;
-            }
-            (Step::NoNewPrivs, None) => self.call(stopped, Step::Install)?,
-            (Step::Install, errno) => {
-                self.outcome = match errno {
-                    None if result == 0 => Outcome::Installed,
-                    // seccomp(2): with TSYNC, the id of a thread that could not be synchronized.
-                    None => Outcome::Unsynchronized,
-                    Some(errno) => Outcome::Failed(errno),
-                };
-                self.call(stopped, Step::Unmap)?;
-            }
-            (Step::Unmap, _) => return self.end(stopped).map(Some),
+                None => {
+                    self.buffer = result.cast_unsigned();
+                    let next =
+                        if self.sets_no_new_privs { Step::NoNewPrivs } else { Step::Install };
+                    if self.write(stopped) {
+                        self.call(stopped, next)?;
+                    } else {
+                        self.give_up(stopped, Trouble::Failed(Errno(libc::EFAULT)))?;
+                    }
+                }
+            },
+            Step::NoNewPrivs => match failed {
+                Some(errno) => self.give_up(stopped, Trouble::Failed(errno))?,
+                None => {
+                    self.call(stopped, Step::Install)?;
+                    return Ok(Progress::NoNewPrivs);
+                }
+            },
+            Step::Install => match failed {
+                Some(errno) => self.give_up(stopped, Trouble::Failed(errno))?,
+                None if result == 0 => {
+                    self.call(stopped, Step::Unmap)?;
+                    return Ok(Progress::Installed);
+                }
+                // seccomp(2): with TSYNC, the id of a thread that could not be synchronized.
+                None => self.give_up(stopped, Trouble::Unsynchronized)?,
+            },
+            Step::Unmap => return self.end(stopped),
         }
-        Ok(None)
+        Ok(Progress::Going)
     }
 
-    /// Whether `no_new_privs` was set on the way.
-    pub fn sets_no_new_privs(&self) -> bool {
-        self.sets_no_new_privs
+    fn give_up(&mut self, stopped: &Stopped, trouble: Trouble) -> Result<()> {
+        self.trouble = Some(trouble);
+        self.call(stopped, Step::Unmap)
     }
 
     /// `struct sock_fprog`, and behind it the program.
@@ -148,7 +159,9 @@ impl Injection {
     fn call(&mut self, stopped: &Stopped, step: Step) -> Result<()> {
         self.step = step;
         let (number, args) = match step {
-            Step::Map | Step::Unmap => {
+            // The first call takes the place of the program's own, in `begin`.
+            Step::Map => return Ok(()),
+            Step::Unmap => {
                 let length = SOCK_FPROG + self.filter.len() as u64;
                 (libc::SYS_munmap, [self.buffer, length, 0, 0, 0, 0])
             }
@@ -166,11 +179,11 @@ impl Injection {
     }
 
     /// The program's own call is made when the thread goes on.
-    fn end(&self, stopped: &Stopped) -> Result<Outcome> {
+    fn end(&self, stopped: &Stopped) -> Result<Progress> {
         let mut regs = self.own;
         regs.make_again();
         stopped.set_regs(&regs)?;
         stopped.set_signal_mask(self.mask)?;
-        Ok(self.outcome)
+        Ok(Progress::Over(self.trouble))
     }
 }

@@ -7,7 +7,7 @@
 //! fault.
 
 use super::engine::Tracer;
-use super::tree::{Call, Watching};
+use super::tree::Call;
 use crate::arch::Arch;
 use crate::ptrace::Stopped;
 
@@ -30,7 +30,10 @@ impl Tracer {
             }
             self.send(pid, libc::SIGKILL);
             -i64::from(libc::EPERM)
-        } else if process.watching == Watching::Filtered && wants_strict_mode(&call) {
+        } else if process.our_filters > 0
+            && thread.credentials.as_ref().is_none_or(|state| state.seccomp_mode == 0)
+            && wants_strict_mode(&call)
+        {
             thread.is_strict = true;
             0
         } else {

@@ -109,6 +109,11 @@ pub struct Process {
     pub linker: Option<(u64, u64)>,
     /// How its calls are heard of.
     pub watching: Watching,
+    /// Whether its maker's event has come. Until then its parent is taken for that, which may be
+    /// wrong (`CLONE_PARENT`), so nothing is concluded from it.
+    pub maker_is_known: bool,
+    /// How many filters it had from its maker, without those that we started under.
+    pub filters_at_birth: u32,
     /// The thread that installs our filter.
     pub installer: Option<Tid>,
     /// It shares its memory with another process, as after vfork(2), until it executes a program.
@@ -306,6 +311,8 @@ impl Tree {
             may_hide_code: of.is_none_or(|p| p.may_hide_code),
             linker: of.and_then(|p| p.linker),
             watching: Watching::Fully,
+            maker_is_known: parent.is_none(),
+            filters_at_birth: 0,
             installer: None,
             // Until its maker's event tells otherwise.
             shares_memory: of.is_some(),
@@ -377,7 +384,6 @@ impl Tree {
                 && let Some(process) = self.processes.get_mut(&pid)
             {
                 process.parent = Some(maker.pid);
-                process.shares_memory &= maker.shares_memory;
             }
             return Birth::Known;
         }
