@@ -372,6 +372,53 @@ fn a_second_run_is_added_and_compared_and_replace_keeps_one() {
     assert!(!first.recording().runs[0].complete);
 }
 
+/// What is printed is what is written, of all runs; without files it is of the one run.
+#[test]
+fn the_printed_capability_report_is_that_of_the_file() {
+    let first = trace(&["/bin/true"]);
+    let again = |options: &[&str]| {
+        let mut tracer = common::seccomp_gen();
+        tracer.args(["trace", "--name", "t", "-o"]).arg(first.dir.path()).args(options);
+        let output = tracer.args(["--", "/bin/true"]).output().unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(first.stderr().contains("Capabilities of t: 1 run, 1 process"), "{}", first.stderr());
+    let told = again(&[]);
+    assert!(told.contains("Capabilities of t: 2 runs, 2 processes"), "{told}");
+
+    let json: serde_json::Value = serde_json::from_str(&again(&["--format", "json"])).unwrap();
+    let file = std::fs::read(first.dir.join("t.capabilities.json")).unwrap();
+    let file: serde_json::Value = serde_json::from_slice(&file).unwrap();
+    assert_eq!(json["capabilities"]["runs"].as_array().unwrap().len(), 3);
+    assert_eq!(json["capabilities"], file);
+
+    let told = again(&["--no-write"]);
+    assert!(told.contains("Capabilities of t: 1 run, 1 process"), "{told}");
+}
+
+/// A profile is advised to be installed when it can be trusted, and of one run alone not without
+/// a word.
+#[test]
+fn what_to_do_next_depends_on_the_runs() {
+    let next = |dir: &Scratch, program: &str| {
+        let mut tracer = common::seccomp_gen();
+        tracer.args(["trace", "--name", "t", "--format", "json", "-o"]).arg(dir.path());
+        let output = tracer.args(["--", program]).output().unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
+        let steps = json["next"].as_array().unwrap().clone();
+        steps.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let dir = Scratch::new();
+    let failed = next(&dir, "/bin/false");
+    assert!(failed.len() == 1 && failed[0].contains("then trace again"), "{failed:?}");
+    let first = next(&dir, "/bin/true");
+    let line = format!("seccomp-gen trace -o {} --name t -- COMMAND", text(dir.path()));
+    assert!(first[0].contains("in other circumstances") && first[0].contains(&line), "{first:?}");
+    assert!(first[1].contains("sudo install"), "{first:?}");
+    let second = next(&dir, "/bin/true");
+    assert!(second[0].contains("sudo install"), "{second:?}");
+}
+
 #[test]
 fn no_write_writes_nothing() {
     let traced = trace_with(&["--no-write"], &["/bin/true"]);
@@ -422,11 +469,14 @@ fn a_script_around_the_node_does_not_hide_it_from_the_stop_signal() {
 
 #[test]
 fn a_real_time_signal_can_be_the_stop_signal() {
-    let options = ["--for", "500ms", "--stop-signal", "37"];
-    let run = trace_with(&options, &["sleep", "30"]).run();
-    let ending = run.ending.unwrap();
-    assert_eq!(ending.status, Some(ExitStatus::Signal("SIGRT_5".to_owned())));
-    assert!(ending.stop_signal.unwrap().sent && run.complete);
+    // libc keeps the first two of the kernel's for itself, and kill(1) counts from its own first.
+    for signal in ["37", "RTMIN+3"] {
+        let options = ["--for", "500ms", "--stop-signal", signal];
+        let run = trace_with(&options, &["sleep", "30"]).run();
+        let ending = run.ending.unwrap();
+        assert_eq!(ending.status, Some(ExitStatus::Signal("SIGRT_5".to_owned())), "{signal}");
+        assert!(ending.stop_signal.unwrap().sent && run.complete, "{signal}");
+    }
 }
 
 #[test]

@@ -13,11 +13,9 @@ use super::outputs::{self, Outputs};
 use super::plan::not_started;
 use super::summarize::summarize;
 use super::trace_args::TraceArgs;
-use crate::recording::{
-    self, Checkpoint, ExitStatus, Keeping, Recording, Run, Stored, VERSION, write_whole,
-};
+use crate::recording::{Checkpoint, ExitStatus, Keeping, Run, Stored, write_whole};
 use crate::report::summary::WrittenFile;
-use crate::report::{CapabilityReport, Color, Style, Summary};
+use crate::report::{Color, Style, Summary};
 use crate::syscall::signal_from_name;
 use crate::tracer::Outcome;
 
@@ -67,7 +65,7 @@ pub fn conclude(
     }
     let mut summary = summarize(name, &run, stored.as_ref(), written.files, code);
     summary.warnings.extend(written.warnings);
-    report(args, color, style, &summary, &run).map_err(Failure::ours)?;
+    report(args, color, style, &summary).map_err(Failure::ours)?;
     Ok(code)
 }
 
@@ -92,26 +90,10 @@ fn status_code(status: &ExitStatus) -> u8 {
     }
 }
 
-fn report(
-    args: &TraceArgs,
-    color: Color,
-    style: Style,
-    summary: &Summary,
-    run: &Run,
-) -> anyhow::Result<()> {
+fn report(args: &TraceArgs, color: Color, style: Style, summary: &Summary) -> anyhow::Result<()> {
     let text = |style: Style| match args.format {
         Format::Json => summary.to_json(),
-        Format::Text => {
-            let recording = Recording {
-                format: recording::Format::Recording,
-                version: VERSION,
-                name: summary.name.clone(),
-                redacted: false,
-                runs: vec![run.clone()],
-            };
-            let table = CapabilityReport::new(&recording).to_text(style);
-            format!("{}\n{table}", summary.to_text(style))
-        }
+        Format::Text => summary.to_text(style),
     };
     let to_stdout = args.report.as_deref() == Some(Path::new("-"));
     let stdout = std::io::stdout();

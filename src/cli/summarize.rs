@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::arch::Arch;
-use crate::recording::{Decision, EndCause, ExitStatus, Run, Stored};
-use crate::report::human;
+use crate::recording::{Decision, EndCause, ExitStatus, Format, Recording, Run, Stored, VERSION};
 use crate::report::summary::{
     ArchCounts, Compared, CostSummary, Counts, KnownSyscall, NewSyscall, Step, Summary, Unnamed,
     WrittenFile, quoted,
 };
+use crate::report::{CapabilityReport, human};
 use crate::syscall::SysNo;
 
 /// In which order the files are told: what is used, what it follows from, what goes with it.
@@ -45,6 +45,21 @@ pub fn summarize(
         books_balance: run.books.balance(),
         warnings: run.warnings.clone(),
         next: next(run, stored),
+        capabilities: Some(capabilities(name, run, stored)),
+    }
+}
+
+/// What is printed must not contradict what is written: it is of all runs that are kept.
+fn capabilities(name: &str, run: &Run, stored: Option<&Stored>) -> CapabilityReport {
+    match stored {
+        Some(stored) => CapabilityReport::new(&stored.recording),
+        None => CapabilityReport::new(&Recording {
+            format: Format::Recording,
+            version: VERSION,
+            name: name.to_owned(),
+            redacted: false,
+            runs: vec![run.clone()],
+        }),
     }
 }
 
@@ -155,6 +170,10 @@ fn next(run: &Run, stored: Option<&Stored>) -> Vec<Step> {
         steps.push(Step { what, copy: Vec::new() });
         return steps;
     }
+    // Nobody should install what is known to lack something.
+    if !run.complete {
+        return steps;
+    }
     if stored.recording.runs.iter().all(|run| run.syscalls.is_empty()) {
         let what = "Nothing was called while it was watched: trace for longer".to_owned();
         steps.push(Step { what, copy: Vec::new() });
@@ -162,6 +181,8 @@ fn next(run: &Run, stored: Option<&Stored>) -> Vec<Step> {
     }
     if stored.recording.runs.iter().all(|run| !run.command.attached.is_empty()) {
         steps.push(from_launch(stored));
+    } else if stored.recording.runs.iter().filter(|run| run.complete).count() == 1 {
+        steps.push(in_other_circumstances(stored));
     }
     let file = format!("{}.json", stored.recording.name);
     let profile = stored.path.with_file_name(&file).display().to_string();
@@ -186,19 +207,25 @@ fn next(run: &Run, stored: Option<&Stored>) -> Vec<Step> {
 
 /// What to do where no run shows how the program starts.
 fn from_launch(stored: &Stored) -> Step {
-    let dir = stored.path.parent().map_or_else(|| ".".into(), |dir| dir.display().to_string());
+    let what = "Trace the program from its launch, too: no run shows its start, and under a \
+                profile made of these it may not even start";
+    Step { what: what.to_owned(), copy: vec![trace_line(stored)] }
+}
+
+/// What to do where one run is all that there is: another is never quite the same.
+fn in_other_circumstances(stored: &Stored) -> Step {
+    let what = "Trace it again in other circumstances (a restart, more load, other peers): some \
+                calls depend on timing, and what this run did not call is not in the profile. Runs \
+                of one name add up";
+    Step { what: what.to_owned(), copy: vec![trace_line(stored)] }
+}
+
+/// The command line that adds a run of a command.
+fn trace_line(stored: &Stored) -> String {
+    let dir = stored.path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let dir = dir.map_or_else(|| ".".to_owned(), |dir| dir.display().to_string());
     let name = &stored.recording.name;
-    Step {
-        what:
-            "Trace the program from its launch, too: no run shows its start, and under a profile \
-               made of these it may not even start"
-                .to_owned(),
-        copy: vec![format!(
-            "seccomp-gen trace -o {} --name {} -- COMMAND",
-            quoted(&dir),
-            quoted(name)
-        )],
-    }
+    format!("seccomp-gen trace -o {} --name {} -- COMMAND", quoted(&dir), quoted(name))
 }
 
 /// What to do about an incomplete run.

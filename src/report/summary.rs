@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::CapabilityReport;
 use super::Style;
 use super::human;
 use super::layout::{Page, printable};
@@ -68,6 +69,10 @@ pub struct Summary {
     pub warnings: Vec<String>,
     /// What to do next, in order.
     pub next: Vec<Step>,
+    /// The capability report that goes with the files, of all their runs; of this run alone where
+    /// nothing is written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capabilities: Option<CapabilityReport>,
 }
 
 /// Something to do next.
@@ -212,7 +217,11 @@ impl Summary {
             page.field("exit code", COLUMN, &self.exit_code.to_string());
         }
         self.steps(&mut page);
-        page.finish()
+        let summary = page.finish();
+        match &self.capabilities {
+            Some(capabilities) => format!("{summary}\n{}", capabilities.to_text(style)),
+            None => summary,
+        }
     }
 
     /// The summary as one JSON object, with a newline at its end.

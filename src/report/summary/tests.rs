@@ -72,6 +72,7 @@ fn complete() -> Summary {
                 copy: vec!["seccompProfile:".to_owned(), "  type: Localhost".to_owned()],
             },
         ],
+        capabilities: None,
     }
 }
 
