@@ -155,6 +155,26 @@ fn progress_leaves_the_programs_prompts_alone() {
     assert!(!screen.contains("\x1b["), "{screen:?}");
 }
 
+/// A serial console, or a pty of expect(1), does not know its size.
+#[test]
+fn progress_leaves_a_prompt_alone_on_a_terminal_without_a_size() {
+    let (terminal, dir) = (Terminal::of_size(0, 0), Scratch::new());
+    terminal.watch();
+    let line = "tty=$0; exec \"$@\" >$tty 2>&1";
+    let (device, program, out) = (terminal.device(), tracer(), text(dir.path()).to_owned());
+    let args = ["-c", line, text(&device), &program, "trace", "--color=never", "-o", &out];
+    let script = "printf 'Name: '; read name; echo heard $name";
+    let mut leader =
+        terminal.lead("sh", &[&args[..], &["--name", "t", "--", "sh", "-c", script]].concat());
+    terminal.shows("ends the trace in order", 1);
+    terminal.type_in("alice\n");
+    assert_eq!(leader.code(), 0);
+    terminal.shows("t: complete", 1);
+    // The terminal itself adds a carriage return to a newline.
+    let screen = terminal.screen().replace("\r\r\n", "\r\n");
+    assert!(screen.contains("Name: \r\n1s  1 process"), "{screen:?}");
+}
+
 /// One line that is drawn again and again, but only where the attached process writes elsewhere.
 #[test]
 fn a_status_line_is_redrawn_on_a_terminal_of_our_own() {

@@ -260,9 +260,12 @@ impl Page {
     /// (the shell zsh begins its prompt so).
     fn new_line(&self) -> String {
         match self.terminal {
-            Some(terminal) if (terminal.may_write)() => {
-                format!("{:1$}\r", "", (terminal.columns)())
-            }
+            Some(terminal) if (terminal.may_write)() => match (terminal.columns)() {
+                // A serial console, a pty of expect(1). An empty line too many is better than a
+                // prompt that is written over.
+                0 => "\r\n".to_owned(),
+                columns => format!("{:columns$}\r", ""),
+            },
             _ => String::new(),
         }
     }

@@ -26,7 +26,12 @@ pub const CTRL_Z: &str = "\x1a";
 
 impl Terminal {
     pub fn open() -> Terminal {
-        let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+        Terminal::of_size(24, 80)
+    }
+
+    /// One of this many rows and columns.
+    pub fn of_size(ws_row: u16, ws_col: u16) -> Terminal {
+        let size = Winsize { ws_row, ws_col, ws_xpixel: 0, ws_ypixel: 0 };
         let pty = openpty(Some(&size), None).unwrap();
         // Descriptors of a test must not be kept open by what another one starts meanwhile.
         for fd in [&pty.master, &pty.slave] {
