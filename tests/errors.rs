@@ -34,11 +34,21 @@ fn fails(args: &[&str], code: i32, message: &str) {
 
 #[test]
 fn exit_2_the_command_line_is_wrong() {
-    let cases: [(&[&str], &str); 12] = [
+    let cases: [(&[&str], &str); 14] = [
         (&["trace"], "error: the following required arguments were not provided:\n  <COMMAND>..."),
         (
             &["trace", "--for", "5x", "--", "echo", "launched"],
             "error: invalid value '5x' for '--for <DURATION>': unknown time unit \"x\"",
+        ),
+        (
+            &["trace", "--for", "0", "--", "echo", "launched"],
+            "error: invalid value '0' for '--for <DURATION>': the program would be stopped before \
+             it starts; give it 1ms or more",
+        ),
+        (
+            &["trace", "--stop-signal", "RTMIN+31", "--", "echo", "launched"],
+            "error: invalid value 'RTMIN+31' for '--stop-signal <SIGNAL>': no such signal; write \
+             `TERM`, `INT` or a number",
         ),
         (
             &["trace", "--stop-timeout", "soon", "--", "echo", "launched"],

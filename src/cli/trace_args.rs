@@ -98,7 +98,7 @@ pub struct TraceArgs {
     pub(super) verbose: bool,
 
     /// Stop by itself after this time: `40s`, `5m`, `1h30m`
-    #[arg(long = "for", value_name = "DURATION", value_parser = duration, help_heading = "Stopping")]
+    #[arg(long = "for", value_name = "DURATION", value_parser = time_to_run, help_heading = "Stopping")]
     pub(super) for_: Option<Duration>,
 
     /// The signal that asks the program to stop [default: TERM, or the INT or HUP that we got]
@@ -141,6 +141,16 @@ fn duration(text: &str) -> Result<Duration, String> {
         Ok(time) if time <= longest => Ok(time),
         Ok(_) => Err("longer than ten years".to_owned()),
         Err(e) => Err(format!("{e}; write `40s`, `5m` or `1h30m`")),
+    }
+}
+
+/// How long a program is to run: not so short that it would be killed before it is there.
+fn time_to_run(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        time if time < Duration::from_millis(1) => {
+            Err("the program would be stopped before it starts; give it 1ms or more".to_owned())
+        }
+        time => Ok(time),
     }
 }
 

@@ -13,14 +13,33 @@ pub fn signal_name(number: i32) -> String {
     }
 }
 
-/// The number of a signal given by name with or without `SIG`, in either case, or by number.
+/// The number of a signal given by name with or without `SIG`, in either case, or by number; of the
+/// real-time ones also as kill(1) has them, counted from the first or the last that libc leaves to
+/// programs: `RTMIN+1`, `RTMAX-1`.
 pub fn signal_from_name(name: &str) -> Option<i32> {
     if let Ok(number) = name.parse::<i32>() {
         return (1..=64).contains(&number).then_some(number);
     }
     let upper = name.to_ascii_uppercase();
     let full = if upper.starts_with("SIG") { upper } else { format!("SIG{upper}") };
-    (1..=64).find(|n| signal_name(*n) == full)
+    (1..=64).find(|n| signal_name(*n) == full).or_else(|| real_time_signal(&full))
+}
+
+/// `SIGRTMIN`, `SIGRTMIN+N`, `SIGRTMAX`, `SIGRTMAX-N`.
+fn real_time_signal(name: &str) -> Option<i32> {
+    let number = match (name.strip_prefix("SIGRTMIN"), name.strip_prefix("SIGRTMAX")) {
+        (Some(""), _) => libc::SIGRTMIN(),
+        (_, Some("")) => libc::SIGRTMAX(),
+        (Some(offset), _) => libc::SIGRTMIN() + distance(offset, '+')?,
+        (_, Some(offset)) => libc::SIGRTMAX() - distance(offset, '-')?,
+        _ => return None,
+    };
+    (libc::SIGRTMIN()..=libc::SIGRTMAX()).contains(&number).then_some(number)
+}
+
+fn distance(text: &str, sign: char) -> Option<i32> {
+    let digits = text.strip_prefix(sign)?;
+    digits.parse::<u8>().ok().filter(|_| !digits.starts_with('+')).map(i32::from)
 }
 
 /// Whether the signal customarily asks a program to end in order: SIGINT, SIGTERM, SIGHUP.
@@ -111,6 +130,15 @@ mod tests {
         assert_eq!(signal_from_name("9"), Some(9));
         assert_eq!(signal_from_name("SIGFOO"), None);
         assert_eq!(signal_from_name("0"), None);
+        let (first, last) = (libc::SIGRTMIN(), libc::SIGRTMAX());
+        assert_eq!(signal_from_name("RTMIN"), Some(first));
+        assert_eq!(signal_from_name("sigrtmin+1"), Some(first + 1));
+        assert_eq!(signal_from_name("RTMAX"), Some(last));
+        assert_eq!(signal_from_name("SIGRTMAX-2"), Some(last - 2));
+        for wrong in ["RTMIN+", "RTMIN+31", "RTMIN-1", "RTMAX+1", "RTMAX-31", "RTMIN++1", "RTMIN1"]
+        {
+            assert_eq!(signal_from_name(wrong), None, "{wrong}");
+        }
         let set = SignalSet(0x4002);
         assert_eq!(set.names(), ["SIGINT", "SIGTERM"]);
         assert_eq!(SignalSet::try_from(set.names()), Ok(set));
