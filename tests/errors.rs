@@ -92,6 +92,98 @@ fn exit_2_the_command_line_is_wrong() {
     }
 }
 
+/// The files of one name are no other's, and those of a recording are not its report's.
+#[test]
+fn exit_2_a_name_that_would_collide() {
+    let endings = [
+        ".recording",
+        ".recording.partial",
+        ".recording.incomplete",
+        ".recording.unreadable",
+        ".capabilities",
+    ];
+    for ending in endings {
+        let name = format!("t{ending}");
+        let message = format!("error: `{name}` cannot name a recording: it ends as the files of");
+        fails(&["trace", "--name", &name, "--", "echo", "launched"], 2, &message);
+    }
+    let message = "error: `t\\u{1b}[2J` cannot name a recording: it has control characters";
+    fails(&["trace", "--name", "t\x1b[2J", "--", "echo", "launched"], 2, message);
+    let long = "t".repeat(201);
+    let message = format!("error: `{long}` cannot name a recording: it is longer than 200 bytes");
+    fails(&["trace", "--name", &long, "--", "echo", "launched"], 2, &message);
+    fails(&["recover", "t.recording"], 2, "error: `t.recording` cannot name a recording");
+
+    let dir = Scratch::new();
+    let (code, _, told) = run_in(dir.path(), &["trace", "--name", &long[1..], "--", "true"]);
+    assert_eq!(code, 0, "{told}");
+}
+
+#[test]
+fn exit_2_a_report_that_would_overwrite_what_is_recorded() {
+    let dir = Scratch::new();
+    let trace = |options: &[&str]| {
+        let args = [&["trace", "--name", "t"], options, &["--", "echo", "launched"]].concat();
+        run_in(dir.path(), &args)
+    };
+    assert_eq!(trace(&[]).0, 0);
+    std::os::unix::fs::symlink("profiles", dir.join("link")).unwrap();
+    std::os::unix::fs::symlink("profiles/t.json", dir.join("report")).unwrap();
+    let before = fs::read(dir.join("profiles/t.recording.json")).unwrap();
+    for path in [
+        "profiles/t.json",
+        "./profiles/../profiles/t.recording.json",
+        "link/t.recording.partial.json",
+        "profiles/t.capabilities.json",
+        "report",
+        text(&dir.join("profiles/t.json")),
+    ] {
+        for options in [&["--report", path][..], &["--no-write", "--report", path]] {
+            let (code, out, told) = trace(options);
+            assert_eq!((code, out.as_str()), (2, ""), "{told}");
+            let message =
+                format!("error: --report: {path} is one of the files of `t` in profiles, which");
+            assert!(told.starts_with(&message), "{told}");
+        }
+    }
+    assert!(fs::read(dir.join("profiles/t.recording.json")).unwrap() == before);
+    let (code, _, told) = trace(&["--report", "profiles/t.txt"]);
+    assert_eq!(code, 0, "{told}");
+    assert!(fs::read_to_string(dir.join("profiles/t.txt")).unwrap().contains("t: complete"));
+}
+
+#[test]
+fn exit_2_a_report_that_cannot_be_written() {
+    let cases = [
+        (".", "--report: cannot write .: is a directory; give a file that can be written"),
+        ("new/", "--report: cannot write new/: is a directory; give a file that can be written"),
+        ("new/report", "--report: there is no directory new; make it first"),
+        ("/proc/version", "--report: cannot write /proc/version: "),
+        ("/sys/report", "--report: cannot write /sys/report: "),
+    ];
+    for (path, message) in cases {
+        let args = ["trace", "--name", "t", "--report", path, "--", "echo", "launched"];
+        fails(&args, 2, &format!("error: {message}"));
+    }
+}
+
+/// What can go wrong with the report in the meantime costs the report alone.
+#[test]
+fn exit_5_a_report_that_can_no_longer_be_written() {
+    let dir = Scratch::new();
+    let args = ["trace", "-q", "--name", "t", "--report", "reports/t"];
+    fs::create_dir(dir.join("reports")).unwrap();
+    let (code, _, told) = run_in(dir.path(), &[&args[..], &["--", "rmdir", "reports"]].concat());
+    assert_eq!(code, 5, "{told}");
+    assert_eq!(
+        told,
+        "error: --report: cannot write reports/t: No such file or directory (os error 2); give a \
+         file that can be written\nThe run itself is safe; written: profiles/t.json, \
+         profiles/t.recording.json, profiles/t.capabilities.json\n"
+    );
+    assert!(load(&dir.join("profiles/t.recording.json")).unwrap().runs[0].complete);
+}
+
 #[test]
 fn exit_3_the_program_failed_to_start() {
     let dir = Scratch::new();
@@ -302,6 +394,59 @@ fn exit_5_we_failed() {
         "error: there is nothing to recover: profiles/nothing.recording.partial.json does not \
          exist\n"
     );
+}
+
+/// What is in the place of one of our files and is none is not read, which might never end.
+#[test]
+fn exit_5_something_else_in_the_place_of_a_file() {
+    let trace = ["trace", "--name", "t", "--", "echo", "launched"];
+    let fifo = |path: &Path| nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let device = |path: &Path| std::os::unix::fs::symlink("/dev/zero", path).unwrap();
+    let directory = |path: &Path| fs::create_dir(path).unwrap();
+    let make = |found: &str, path: &Path| match found {
+        "a FIFO" => fifo(path),
+        "a device" => device(path),
+        _ => directory(path),
+    };
+    for found in ["a FIFO", "a device", "a directory"] {
+        for file in ["t.json", "t.recording.json", "t.recording.partial.json"] {
+            let dir = Scratch::new();
+            fs::create_dir(dir.join("profiles")).unwrap();
+            make(found, &dir.join("profiles").join(file));
+            let message = format!(
+                "error: profiles/{file} is {found}, where a regular file was expected. Move it \
+                 away, or choose another name or directory\n"
+            );
+            let (code, out, told) = run_in(dir.path(), &trace);
+            assert_eq!((code, out.as_str(), told), (5, "", message.clone()));
+            if file.contains("partial") {
+                let (code, _, told) = run_in(dir.path(), &["recover", "t"]);
+                assert_eq!((code, told), (5, message));
+            }
+        }
+        let dir = Scratch::new();
+        make(found, &dir.join("prior"));
+        let (code, _, told) = run_in(dir.path(), &["trace", "--prior=prior", "--", "true"]);
+        assert!(code == 2 && told.contains(&format!("prior is {found}, where a")), "{told}");
+    }
+}
+
+#[test]
+fn exit_5_no_such_directory() {
+    let dir = Scratch::new();
+    fs::write(dir.join("profiles"), "").unwrap();
+    let (code, _, told) = run_in(dir.path(), &["trace", "--", "echo", "launched"]);
+    let message = "error: profiles is a file, where a directory was expected. Choose another one \
+                   with `-o`, or move it away\n";
+    assert_eq!((code, told.as_str()), (5, message));
+    for recover in [&["recover", "-o", "nowhere"][..], &["recover", "-o", "nowhere", "t"]] {
+        let (code, _, told) = run_in(dir.path(), recover);
+        let message = "error: cannot read the directory nowhere: No such file or directory (os \
+                       error 2). Give the one that the trace wrote into with `-o`\n";
+        assert_eq!((code, told.as_str()), (5, message));
+    }
+    let (code, _, told) = run_in(dir.path(), &["recover"]);
+    assert!(code == 5 && told.contains("Not a directory (os error 20). Give the one"), "{told}");
 }
 
 /// An error of the system is told once, not once per layer that it came through.

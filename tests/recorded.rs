@@ -435,6 +435,29 @@ fn the_reports_json_is_one_object_and_the_programs_stdout_its_own() {
     assert_eq!(report["exit_code"], 0);
 }
 
+/// Nothing but the JSON is on standard error, however long the run is and whatever there is to say
+/// on the way: that is among its warnings.
+#[test]
+fn with_json_there_is_no_other_word_on_standard_error() {
+    let dir = Scratch::new();
+    std::fs::write(dir.join("t.recording.partial.json"), "{").unwrap();
+    let mut tracer = common::seccomp_gen();
+    tracer.args(["trace", "-v", "--format", "json", "--name", "t", "-o"]).arg(dir.path());
+    let output = tracer.args(["--", "sleep", "1.5"]).output().unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
+    let warning = report["warnings"][0].as_str().unwrap();
+    assert!(warning.contains("left a checkpoint that cannot be read"), "{warning}");
+
+    let mut sleeper = Command::new("sleep").arg("60").spawn().unwrap();
+    let mut tracer = common::seccomp_gen();
+    tracer.args(["trace", "--format=json", "--no-write", "--for=1200ms", "--pid"]);
+    let output = tracer.arg(sleeper.id().to_string()).output().unwrap();
+    sleeper.kill().unwrap();
+    sleeper.wait().unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!(report["attached"][0], sleeper.id());
+}
+
 #[test]
 fn a_recording_is_private_and_a_redacted_one_is_not() {
     let mode = |traced: &Traced| {

@@ -118,6 +118,35 @@ fn a_killed_tracer_leaves_a_checkpoint_and_no_process() {
     );
 }
 
+/// What was not to be in the recording is not in what a killed tracer leaves either.
+#[test]
+fn what_a_killed_tracer_leaves_of_a_redacted_run_is_redacted() {
+    let dir = Scratch::new();
+    let secret = dir.join("of-this-machine");
+    fs::create_dir(&secret).unwrap();
+    let mut tracer = seccomp_gen();
+    tracer.args(["trace", "-q", "--redact", "--name", "t", "-o"]).arg(dir.path());
+    tracer.args(["--", "sh", "-c", "echo ready; sleep 30; :"]).current_dir(&secret);
+    let mut tracer = Beside::start(&mut tracer);
+    tracer.says("ready");
+    let partial = dir.join("t.recording.partial.json");
+    // One that has seen the program, not the blank one.
+    wait_until("there is a checkpoint", || {
+        load(&partial).is_ok_and(|checkpoint| !checkpoint.runs[0].syscalls.is_empty())
+    });
+    tracer.signal(Signal::SIGKILL);
+    tracer.wait();
+    let is_redacted = |file: &str| {
+        let text = fs::read_to_string(dir.join(file)).unwrap();
+        !text.contains("of-this-machine") && read(&dir, file).redacted
+    };
+    assert!(is_redacted("t.recording.partial.json"));
+    let mut recover = seccomp_gen();
+    let mut recover = Beside::start(recover.arg("recover").arg("-o").arg(dir.path()));
+    assert_eq!(recover.code(), 0, "{}", recover.stderr());
+    assert!(is_redacted("t.recording.json"));
+}
+
 /// At any moment of its start, too.
 #[test]
 fn a_tracer_that_is_killed_as_it_starts_leaves_no_process() {

@@ -66,7 +66,7 @@ pub fn main() -> ExitCode {
             let style = Style::new(cli.color, out.is_terminal());
             doctor::run(args, style, ptrace::self_test, &mut out.lock()).map_err(Failure::ours)
         }
-        Command::Recover(args) => recover::run(args).map(|()| failure::DONE).map_err(Failure::ours),
+        Command::Recover(args) => recover::run(args).map(|()| failure::DONE),
     };
     match result {
         Ok(code) => ExitCode::from(code),

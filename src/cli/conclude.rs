@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 
 use super::args::Format;
 use super::console::say;
@@ -13,21 +13,22 @@ use super::outputs::{self, Outputs};
 use super::plan::not_started;
 use super::summarize::summarize;
 use super::trace_args::TraceArgs;
-use crate::recording::{Checkpoint, ExitStatus, Keeping, Run, Stored, write_whole};
+use crate::recording::{Checkpoint, ExitStatus, Keeping, Run, StoreError, Stored, write_whole};
 use crate::report::summary::WrittenFile;
 use crate::report::{Color, Style, Summary};
 use crate::syscall::signal_from_name;
 use crate::tracer::Outcome;
 
-/// Stores the run, writes what follows from it, and reports.
+/// Stores the run, writes what follows from it, and reports. `warnings` are those that the user has
+/// not been told yet.
 pub fn conclude(
     args: &TraceArgs,
     color: Color,
-    style: Style,
     name: &str,
     outcome: Outcome,
     inspector: &Inspector,
     checkpoint: Option<Checkpoint>,
+    warnings: Vec<String>,
 ) -> Result<u8, Failure> {
     if let Some(errno) = outcome.not_started {
         if let Some(checkpoint) = checkpoint {
@@ -65,8 +66,32 @@ pub fn conclude(
     }
     let mut summary = summarize(name, &run, stored.as_ref(), written.files, code);
     summary.warnings.extend(written.warnings);
-    report(args, color, style, &summary).map_err(Failure::ours)?;
+    summary.warnings.extend(warnings);
+    report(args, color, &summary)
+        .map_err(|error| Failure::ours(without_report(&error, &summary)))?;
     Ok(code)
+}
+
+/// An error of the report alone: what was recorded is safe.
+fn without_report(error: &anyhow::Error, summary: &Summary) -> anyhow::Error {
+    let error = failure::told_once(error);
+    let files: Vec<&str> = summary.files.iter().map(|file| file.path.as_str()).collect();
+    match files.is_empty() {
+        true => anyhow!("{error}"),
+        false => anyhow!("{error}\nThe run itself is safe; written: {}", files.join(", ")),
+    }
+}
+
+/// What to tell of a report that cannot be written.
+pub fn no_report(error: StoreError) -> anyhow::Error {
+    match error {
+        // Its own advice is about the directory of the recording.
+        StoreError::Write { path, source } => anyhow!(
+            "--report: cannot write {}: {source}; give a file that can be written",
+            path.display()
+        ),
+        other => other.into(),
+    }
 }
 
 /// What we exit with: the program's own status where that is wanted and the run can be trusted.
@@ -90,7 +115,8 @@ fn status_code(status: &ExitStatus) -> u8 {
     }
 }
 
-fn report(args: &TraceArgs, color: Color, style: Style, summary: &Summary) -> anyhow::Result<()> {
+fn report(args: &TraceArgs, color: Color, summary: &Summary) -> anyhow::Result<()> {
+    let style = Style::new(color, std::io::stderr().is_terminal());
     let text = |style: Style| match args.format {
         Format::Json => summary.to_json(),
         Format::Text => summary.to_text(style),
@@ -110,7 +136,9 @@ fn report(args: &TraceArgs, color: Color, style: Style, summary: &Summary) -> an
             let style = Style::new(color, stdout.is_terminal());
             stdout.lock().write_all(text(style).as_bytes()).context("cannot write the report")?;
         }
-        Some(path) => write_whole(path, text(Style::PLAIN).as_bytes(), 0o600)?,
+        Some(path) => {
+            write_whole(path, text(Style::PLAIN).as_bytes(), 0o600).map_err(no_report)?;
+        }
         None => {}
     }
     Ok(())

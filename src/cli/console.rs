@@ -5,7 +5,9 @@ use std::io::{IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
+use super::args::Format;
 use super::inspector::Inspector;
+use super::trace_args::TraceArgs;
 use crate::recording::{Checkpoint, Durability, Run};
 use crate::report::progress::{Kind, LastNew, Progress, Status};
 use crate::tracer::{Live, Observer, Stage};
@@ -21,22 +23,23 @@ pub struct Console<'a> {
     inspector: &'a Inspector,
     checkpoint: Option<&'a Checkpoint>,
     complained: bool,
+    /// Warnings that wait for the end; none do where people read.
+    kept_back: Option<Vec<String>>,
     launched: bool,
 }
 
 impl<'a> Console<'a> {
-    /// `attached` are the processes that are attached to; none if one is launched. Without a
-    /// checkpoint nothing is written.
+    /// Without a checkpoint nothing is written.
     pub fn new(
-        quiet: bool,
-        attached: &[i32],
+        args: &TraceArgs,
         inspector: &'a Inspector,
         checkpoint: Option<&'a Checkpoint>,
     ) -> Console<'a> {
         // What we launch has our stderr.
+        let attached = args.pids();
         let launched = attached.is_empty();
         let kind = match std::io::stderr().is_terminal() {
-            _ if quiet => Kind::Quiet,
+            _ if !args.chats() => Kind::Quiet,
             true if launched || attached.iter().any(|pid| has_our_terminal(*pid)) => {
                 Kind::SharedTerminal
             }
@@ -48,13 +51,15 @@ impl<'a> Console<'a> {
             inspector,
             checkpoint,
             complained: false,
+            kept_back: (args.format == Format::Json).then(Vec::new),
             launched,
         }
     }
 
-    /// Leaves a clean line.
-    pub fn finish(&mut self) {
+    /// Leaves a clean line; returns the warnings that have not been told.
+    pub fn finish(&mut self) -> Vec<String> {
         self.progress.finish();
+        self.kept_back.take().unwrap_or_default()
     }
 }
 
@@ -86,7 +91,11 @@ impl Observer for Console<'_> {
             Ok(()) => self.complained = false,
             Err(error) if !self.complained => {
                 self.complained = true;
-                self.progress.say(&format!("warning: no checkpoint could be written: {error}"));
+                let warning = format!("no checkpoint could be written: {error}");
+                match &mut self.kept_back {
+                    Some(kept_back) => kept_back.push(warning),
+                    None => self.progress.say(&format!("warning: {warning}")),
+                }
             }
             Err(_) => {}
         }

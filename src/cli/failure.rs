@@ -2,6 +2,8 @@
 
 use anyhow::Error;
 
+use crate::recording::StoreError;
+
 /// Everything was done, whatever status the program ended with after it was asked to stop.
 pub const DONE: u8 = 0;
 /// The command line is wrong (clap's own code).
@@ -38,6 +40,15 @@ impl Failure {
     /// An error that we exit with `code` for.
     pub fn new(code: u8, error: impl Into<Error>) -> Failure {
         Failure { code, error: error.into() }
+    }
+
+    /// An error of the files of a recording: a name that cannot be one was given to us.
+    pub fn store(error: StoreError) -> Failure {
+        let code = match error {
+            StoreError::Name { .. } => USAGE,
+            _ => OURS,
+        };
+        Failure::new(code, error)
     }
 
     /// An error in what we do ourselves.

@@ -1,11 +1,11 @@
 //! `seccomp-gen recover`: takes in what a lost tracer left behind.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow};
 use clap::Args;
 
-use super::failure::told_once;
+use super::failure::{Failure, told_once};
 use super::outputs;
 use crate::recording::{Names, StoreError, recover, unfinished_names};
 
@@ -29,18 +29,20 @@ pub struct RecoverArgs {
 /// # Errors
 /// If a named checkpoint is not there or cannot be taken in, or any that was found cannot. Those of
 /// traces that are under way are left alone.
-pub fn run(args: &RecoverArgs) -> Result<()> {
+pub fn run(args: &RecoverArgs) -> Result<(), Failure> {
     let dir = &args.output;
     if let Some(name) = &args.name {
-        return one(dir, name);
+        let names = Names::new(dir, name).map_err(Failure::store)?;
+        return one(&names).map_err(Failure::ours);
     }
-    let names = unfinished_names(dir)?;
+    let names = unfinished_names(dir).map_err(Failure::store)?;
     if names.is_empty() {
         eprintln!("nothing to recover in {}", dir.display());
     }
     let mut failed = 0;
     for name in &names {
-        if let Err(error) = one(dir, name) {
+        let one = Names::new(dir, name).map_err(Into::into).and_then(|names| one(&names));
+        if let Err(error) = one {
             match error.downcast_ref() {
                 Some(StoreError::Busy { .. }) => eprintln!("left alone: {error}"),
                 _ => {
@@ -51,14 +53,16 @@ pub fn run(args: &RecoverArgs) -> Result<()> {
         }
     }
     if failed > 0 {
-        bail!("{failed} of {} could not be recovered", names.len());
+        let names = names.len();
+        return Err(Failure::ours(anyhow!("{failed} of {names} could not be recovered")));
     }
     Ok(())
 }
 
-fn one(dir: &Path, name: &str) -> Result<()> {
-    let recovered = recover(dir, name)?;
-    let files = outputs::write(&Names::new(dir, name)?, &recovered.recording)?.files;
+fn one(names: &Names) -> Result<()> {
+    let name = names.name();
+    let recovered = recover(names.dir(), name)?;
+    let files = outputs::write(names, &recovered.recording)?.files;
     let runs = recovered.recording.runs.iter().filter(|run| recovered.runs.contains(&run.id));
     let into = recovered.path.display();
     if runs.clone().next().is_none() {

@@ -1,11 +1,11 @@
 //! `seccomp-gen trace`: runs a program, or attaches to one, and writes what it called.
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::anyhow;
 
-use super::conclude::conclude;
+use super::args::Format;
+use super::conclude::{conclude, no_report};
 use super::console::{Console, say};
 use super::doctor;
 use super::failure::{self, Failure};
@@ -14,7 +14,7 @@ use super::plan::{Plan, blank_run};
 use super::trace_args::TraceArgs;
 use crate::proc::doctor::{AttachTarget, Wish, is_possible};
 use crate::ptrace::{self, Inherited, SignalPort};
-use crate::recording::{Checkpoint, Durability, Leftover, StoreError};
+use crate::recording::{Checkpoint, Durability, Leftover, Names, check_writable};
 use crate::report::{Color, Style};
 use crate::tracer::{self, Session, StopPolicy, TraceError};
 
@@ -32,18 +32,27 @@ pub fn run(
     port: &SignalPort,
     inherited: Inherited,
 ) -> Result<u8, Failure> {
-    check_report_path(args)?;
     let plan = Plan::of(args, inherited)?;
+    check_report_path(args, &plan.name)?;
     examine(args, style)?;
 
     let checkpoint = match args.no_write {
         true => None,
-        false => Some(Checkpoint::open(&args.output, &plan.name).map_err(cannot_keep)?),
+        false => {
+            let checkpoint = Checkpoint::open(&args.output, &plan.name).map_err(Failure::store)?;
+            Some(checkpoint.redacting(args.redact))
+        }
     };
+    // Where people read, they are told at once; a program is with its report.
+    let mut warnings = Vec::new();
     if let Some(leftover) = checkpoint.as_ref().and_then(Checkpoint::leftover) {
-        say(&tell_leftover(leftover));
+        let told = tell_leftover(leftover);
+        match args.format {
+            Format::Text => say(&format!("{told}\n")),
+            Format::Json => warnings.push(told),
+        }
     }
-    if !args.pid.is_empty() && !args.quiet && args.max_share.is_none() {
+    if !args.pid.is_empty() && args.chats() && args.max_share.is_none() {
         say("attaching: every syscall will stop twice, at some 15 us or more each time; for a \
              busy process see --max-share\n");
     }
@@ -54,7 +63,7 @@ pub fn run(
         pass_signals: std::process::id() == 1,
     };
     let (mut inspector, files) = Inspector::start(plan.program).map_err(Failure::ours)?;
-    let mut console = Console::new(args.quiet, &args.pids(), &inspector, checkpoint.as_ref());
+    let mut console = Console::new(args, &inspector, checkpoint.as_ref());
     let blank = blank_run(args).map_err(Failure::ours)?;
     // The first checkpoint is there before the program's first instruction; where it cannot be
     // written, the recording could not be either, so nothing is started for it.
@@ -62,13 +71,13 @@ pub fn run(
         checkpoint.write(&blank, Durability::Machine).map_err(Failure::ours)?;
     }
     let result = tracer::run(&session, blank, port, inherited.ignored, &mut console, files);
-    console.finish();
+    warnings.extend(console.finish());
     inspector.finish();
     let outcome = match result {
         Ok(outcome) => outcome,
         Err(error) => return Err(give_up(&error, checkpoint)),
     };
-    conclude(args, color, style, &plan.name, outcome, &inspector, checkpoint)
+    conclude(args, color, &plan.name, outcome, &inspector, checkpoint, warnings)
 }
 
 /// The checks of `doctor`: prints what is not fine, and stops at what is refused.
@@ -79,12 +88,13 @@ fn examine(args: &TraceArgs, style: Style) -> Result<(), Failure> {
         pids => Wish::Attach(pids.iter().map(|pid| AttachTarget::gather(*pid)).collect()),
     };
     let checks = doctor::examine(&wish, ptrace::self_test);
-    if args.verbose {
+    let possible = is_possible(&checks);
+    if args.verbose && args.chats() {
         say(&doctor::render(&checks, style));
-    } else if !args.quiet || !is_possible(&checks) {
+    } else if args.chats() || !possible {
         say(&doctor::render_unless_fine(&checks, style));
     }
-    if is_possible(&checks) {
+    if possible {
         return Ok(());
     }
     Err(Failure::new(
@@ -93,24 +103,25 @@ fn examine(args: &TraceArgs, style: Style) -> Result<(), Failure> {
     ))
 }
 
-fn cannot_keep(error: StoreError) -> Failure {
-    let code = match error {
-        StoreError::Name(_) => failure::USAGE,
-        _ => failure::OURS,
-    };
-    Failure::new(code, error)
-}
-
-/// The end of a long run is no time to learn that its report has no place to go.
-fn check_report_path(args: &TraceArgs) -> Result<(), Failure> {
-    let parent = args.report.as_deref().and_then(Path::parent);
-    match parent.filter(|dir| !dir.as_os_str().is_empty() && !dir.is_dir()) {
-        None => Ok(()),
-        Some(dir) => Err(Failure::new(
-            failure::USAGE,
-            anyhow!("--report: there is no directory {}; make it first", dir.display()),
-        )),
+/// The end of a long run is no time to learn that its report has no place to go, or that it has
+/// taken the place of what was recorded.
+fn check_report_path(args: &TraceArgs, name: &str) -> Result<(), Failure> {
+    let Some(path) = args.report_file() else { return Ok(()) };
+    let refused = |why: String| Failure::new(failure::USAGE, anyhow!("--report: {why}"));
+    let parent = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    if let Some(dir) = parent.filter(|dir| !dir.is_dir()) {
+        return Err(refused(format!("there is no directory {}; make it first", dir.display())));
     }
+    let names = Names::new(&args.output, name).map_err(Failure::store)?;
+    if names.own(path) {
+        return Err(refused(format!(
+            "{} is one of the files of `{name}` in {}, which the report would overwrite; give \
+             another one",
+            path.display(),
+            args.output.display()
+        )));
+    }
+    check_writable(path).map_err(|error| Failure::new(failure::USAGE, no_report(error)))
 }
 
 /// The run could not begin, in which case nothing is left of it, or broke off, in which case its
@@ -147,11 +158,11 @@ fn tell_leftover(leftover: &Leftover) -> String {
     match leftover {
         Leftover::Recovered(recovered) => format!(
             "an earlier trace lost its tracer; what it had recorded is now part of {}, marked \
-             incomplete\n",
+             incomplete",
             recovered.path.display()
         ),
         Leftover::SetAside { path, why } => format!(
-            "an earlier trace left a checkpoint that cannot be read ({why}); it is now {}\n",
+            "an earlier trace left a checkpoint that cannot be read ({why}); it is now {}",
             path.display()
         ),
     }

@@ -1,7 +1,7 @@
 //! The arguments of `seccomp-gen trace`.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -120,6 +120,17 @@ impl TraceArgs {
     /// The processes to attach to, each once.
     pub(super) fn pids(&self) -> Vec<i32> {
         distinct(&self.pid)
+    }
+
+    /// Whether standard error is for people, who like to see what goes on: a program that reads
+    /// JSON from it could not make anything of that.
+    pub(super) fn chats(&self) -> bool {
+        !self.quiet && self.format == Format::Text
+    }
+
+    /// The file that the report is written to as well.
+    pub(super) fn report_file(&self) -> Option<&Path> {
+        self.report.as_deref().filter(|path| *path != Path::new("-"))
     }
 }
 

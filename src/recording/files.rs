@@ -3,11 +3,14 @@
 //! A file is written whole or not at all: into a temporary file beside it, which then takes its
 //! name. A reader, and we ourselves after a crash, find the old file or the new one.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::ffi::OsString;
+use std::fs::{self, File, FileType, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use nix::unistd::{AccessFlags, access};
 use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
@@ -21,19 +24,60 @@ const FORMAT: &str = "seccomp-gen recording";
 /// Why a recording could not be read or kept.
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// A name that cannot be part of a file name.
+    /// A name that cannot be part of a file name, or whose files could be those of another name.
     #[error(
-        "`{0}` cannot name a recording: a name is part of file names and has neither `/` nor a \
-         dot at its beginning. Choose one with `--name`"
+        "`{name}` cannot name a recording: {why}. Choose one with `--name`",
+        name = name.escape_debug()
     )]
-    Name(String),
+    Name {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// The file could not be read.
-    #[error("cannot read {path}: {source}", path = path.display())]
+    #[error("cannot read {path}: {source}{hint}", path = path.display(), hint = read_hint(source))]
     Read {
         /// The file.
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// The directory could not be read.
+    #[error(
+        "cannot read the directory {path}: {source}. Give the one that the trace wrote into with \
+         `-o`",
+        path = path.display()
+    )]
+    ReadDir {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// There is something else in the place of a directory.
+    #[error(
+        "{path} is {found}, where a directory was expected. Choose another one with `-o`, or move \
+         it away",
+        path = path.display()
+    )]
+    NotADirectory {
+        /// Where.
+        path: PathBuf,
+        /// What is there.
+        found: &'static str,
+    },
+    /// There is something else in the place of a file.
+    #[error(
+        "{path} is {found}, where a regular file was expected. Move it away, or choose another \
+         name or directory",
+        path = path.display()
+    )]
+    NotAFile {
+        /// Where.
+        path: PathBuf,
+        /// What is there.
+        found: &'static str,
     },
     /// The file ends too early.
     #[error(
@@ -137,10 +181,19 @@ pub enum StoreError {
     },
 }
 
+/// What to do about an error of reading.
+fn read_hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => ". Run as the user whose file it is",
+        _ => "",
+    }
+}
+
 /// What to do about an error of writing.
 fn hint(error: &io::Error) -> &'static str {
     use io::ErrorKind::{
-        NotADirectory, NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+        InvalidFilename, IsADirectory, NotADirectory, NotFound, PermissionDenied, QuotaExceeded,
+        ReadOnlyFilesystem, StorageFull,
     };
     match error.kind() {
         StorageFull | QuotaExceeded => {
@@ -149,6 +202,8 @@ fn hint(error: &io::Error) -> &'static str {
         PermissionDenied | ReadOnlyFilesystem | NotFound | NotADirectory => {
             ". Choose a directory that you may write to with `-o`"
         }
+        InvalidFilename => ". Choose a shorter one with `-o` or `--name`",
+        IsADirectory => ". Move it away, or choose another directory with `-o`",
         _ => "",
     }
 }
@@ -161,18 +216,52 @@ pub struct Names {
 }
 
 impl Names {
+    const PROFILE: &str = ".json";
+    const RECORDING: &str = ".recording.json";
     /// What a checkpoint's file name ends with.
     pub(super) const PARTIAL: &str = ".recording.partial.json";
+    const INCOMPLETE: &str = ".recording.incomplete.json";
+    const UNREADABLE: &str = ".recording.unreadable.json";
+    const CAPABILITIES: &str = ".capabilities.json";
+
+    /// What is written for a name besides its profile.
+    const BESIDE_PROFILE: [&str; 5] = [
+        Names::RECORDING,
+        Names::PARTIAL,
+        Names::INCOMPLETE,
+        Names::UNREADABLE,
+        Names::CAPABILITIES,
+    ];
+
+    /// How long a name may be, in bytes: most file systems allow 255, and a temporary file's name
+    /// has up to 38 more.
+    const LONGEST: usize = 200;
 
     /// The files of `name` in `dir`.
     ///
     /// # Errors
-    /// If the name cannot be part of a file name.
+    /// If the name cannot be part of a file name, or its files would be those of another name.
     pub fn new(dir: &Path, name: &str) -> Result<Names, StoreError> {
-        if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
-            return Err(StoreError::Name(name.to_owned()));
+        match Names::why_not(name) {
+            Some(why) => Err(StoreError::Name { name: name.to_owned(), why }),
+            None => Ok(Names { dir: dir.to_owned(), name: name.to_owned() }),
         }
-        Ok(Names { dir: dir.to_owned(), name: name.to_owned() })
+    }
+
+    fn why_not(name: &str) -> Option<&'static str> {
+        // The profile of `x.recording` would be the recording of `x`.
+        let is_anothers = |ending: &&str| format!("{name}{}", Names::PROFILE).ends_with(*ending);
+        if name.is_empty() || name.starts_with('.') || name.contains('/') {
+            Some("a name is part of file names and has neither `/` nor a dot at its beginning")
+        } else if name.contains(char::is_control) {
+            Some("it has control characters, which would act on the terminals that show it")
+        } else if name.len() > Names::LONGEST {
+            Some("it is longer than 200 bytes, too long for a part of file names")
+        } else if Names::BESIDE_PROFILE.iter().any(is_anothers) {
+            Some("it ends as the files of another name do, with which its own would collide")
+        } else {
+            None
+        }
     }
 
     /// The directory.
@@ -187,7 +276,7 @@ impl Names {
 
     /// The recording of all finished runs.
     pub fn recording(&self) -> PathBuf {
-        self.with(".recording.json")
+        self.with(Names::RECORDING)
     }
 
     /// The checkpoint of the run in progress.
@@ -197,17 +286,22 @@ impl Names {
 
     /// An incomplete run that was to replace complete ones, and did not.
     pub fn incomplete(&self) -> PathBuf {
-        self.with(".recording.incomplete.json")
+        self.with(Names::INCOMPLETE)
+    }
+
+    /// A checkpoint that could not be taken in.
+    pub(super) fn unreadable(&self) -> PathBuf {
+        self.with(Names::UNREADABLE)
     }
 
     /// The profile.
     pub fn profile(&self) -> PathBuf {
-        self.with(".json")
+        self.with(Names::PROFILE)
     }
 
     /// The report on capabilities.
     pub fn capabilities(&self) -> PathBuf {
-        self.with(".capabilities.json")
+        self.with(Names::CAPABILITIES)
     }
 
     /// The lock of the trace that is under way.
@@ -215,9 +309,85 @@ impl Names {
         self.dir.join(format!(".{}.lock", self.name))
     }
 
+    /// Whether a path, however it is spelt, leads to one of the files.
+    pub fn own(&self, path: &Path) -> bool {
+        let Some(there) = Place::of(path) else { return false };
+        let mut ours = self.all().chain([self.lock()]);
+        ours.any(|own| Place::of(&own).as_ref() == Some(&there))
+    }
+
+    /// Sees that in no file's place there is anything else: a directory could not be replaced, and
+    /// a FIFO or a device would be read for ever.
+    pub(super) fn check_are_files(&self) -> Result<(), StoreError> {
+        self.all().try_for_each(|path| check_is_file(&path))
+    }
+
+    /// What may be there for the name when nobody is recording it.
+    fn all(&self) -> impl Iterator<Item = PathBuf> {
+        let beside = Names::BESIDE_PROFILE.iter().map(|suffix| self.with(suffix));
+        beside.chain([self.profile()])
+    }
+
     fn with(&self, suffix: &str) -> PathBuf {
         self.dir.join(format!("{}{suffix}", self.name))
     }
+}
+
+/// Where a file is, or would be: its directory, which can have several paths, and its name in it.
+#[derive(PartialEq, Eq)]
+struct Place {
+    device: u64,
+    directory: u64,
+    name: OsString,
+}
+
+impl Place {
+    fn of(path: &Path) -> Option<Place> {
+        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let directory = fs::metadata(directory_of(&target)).ok()?;
+        Some(Place {
+            device: directory.dev(),
+            directory: directory.ino(),
+            name: target.file_name()?.to_owned(),
+        })
+    }
+}
+
+/// The directory that a file is in.
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Fails where there is something that is not a regular file; where there is nothing, it does not.
+fn check_is_file(path: &Path) -> Result<(), StoreError> {
+    match fs::metadata(path) {
+        Ok(there) if !there.is_file() => Err(StoreError::NotAFile {
+            path: path.to_owned(),
+            found: what_it_is(there.file_type()),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// A kind of file, in words.
+fn what_it_is(kind: FileType) -> &'static str {
+    match kind {
+        kind if kind.is_file() => "a file",
+        kind if kind.is_dir() => "a directory",
+        kind if kind.is_fifo() => "a FIFO",
+        kind if kind.is_socket() => "a socket",
+        _ => "a device",
+    }
+}
+
+/// Makes a directory, and those that it is in, where it is not there yet.
+pub(super) fn make_directory(dir: &Path) -> Result<(), StoreError> {
+    fs::create_dir_all(dir).map_err(|source| match fs::metadata(dir) {
+        Ok(there) => {
+            StoreError::NotADirectory { path: dir.to_owned(), found: what_it_is(there.file_type()) }
+        }
+        Err(_) => StoreError::Write { path: dir.to_owned(), source },
+    })
 }
 
 /// Reads a recording.
@@ -226,6 +396,7 @@ impl Names {
 /// If the file cannot be read or is not a recording of [`VERSION`]. The error names the file, the
 /// field or the place in it, and what to do.
 pub fn load(path: &Path) -> Result<Recording, StoreError> {
+    check_is_file(path)?;
     let bytes =
         fs::read(path).map_err(|source| StoreError::Read { path: path.to_owned(), source })?;
     parse(path, &bytes)
@@ -330,25 +501,14 @@ pub fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> Result<(), StoreErro
 /// Writes a file whole or not at all. Without `sync` that holds when we are killed at any moment,
 /// not when the machine loses power.
 pub(super) fn replace(path: &Path, bytes: &[u8], mode: u32, sync: bool) -> io::Result<()> {
-    let target = match fs::canonicalize(path) {
-        Ok(target) => {
-            let kind = fs::metadata(&target)?.file_type();
-            if !kind.is_file() && !kind.is_dir() {
-                return OpenOptions::new().write(true).open(&target)?.write_all(bytes);
-            }
-            target
+    let target = match Target::of(path)? {
+        Target::Stream(target) => {
+            return OpenOptions::new().write(true).open(&target)?.write_all(bytes);
         }
-        Err(_) => path.to_owned(),
+        Target::File(target) => target,
     };
-    let dir = match target.parent() {
-        Some(dir) if !dir.as_os_str().is_empty() => dir,
-        _ => Path::new("."),
-    };
-    let in_dir = File::open(dir)?;
-    let mut file = tempfile::Builder::new()
-        .prefix(&temporary_prefix(&target))
-        .suffix(TEMPORARY_SUFFIX)
-        .tempfile_in(dir)?;
+    let in_dir = File::open(directory_of(&target))?;
+    let mut file = temporary(&target)?;
     file.write_all(bytes)?;
     file.as_file().set_permissions(Permissions::from_mode(mode))?;
     if sync {
@@ -360,6 +520,57 @@ pub(super) fn replace(path: &Path, bytes: &[u8], mode: u32, sync: bool) -> io::R
         in_dir.sync_all()?;
     }
     Ok(())
+}
+
+/// Finds out whether [`write_whole`] may be expected to succeed; leaves everything as it is.
+///
+/// # Errors
+/// If it may not.
+pub fn check_writable(path: &Path) -> Result<(), StoreError> {
+    let failed = |source| StoreError::Write { path: path.to_owned(), source };
+    match Target::of(path).map_err(failed)? {
+        // To open a FIFO would be to wait for its reader.
+        Target::Stream(target) => {
+            access(&target, AccessFlags::W_OK).map_err(|errno| failed(errno.into()))
+        }
+        Target::File(target) => {
+            if target.is_dir() || target.as_os_str().as_bytes().ends_with(b"/") {
+                return Err(failed(io::ErrorKind::IsADirectory.into()));
+            }
+            // A file that may not be written, or is being executed, is not to be replaced either.
+            match OpenOptions::new().write(true).open(&target) {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => Err(failed(source)),
+                _ => temporary(&target).map(drop).map_err(failed),
+            }
+        }
+    }
+}
+
+/// What a path leads to.
+enum Target {
+    /// A file that can be replaced as a whole, be it there or not.
+    File(PathBuf),
+    /// What can only be written to.
+    Stream(PathBuf),
+}
+
+impl Target {
+    fn of(path: &Path) -> io::Result<Target> {
+        let Ok(target) = fs::canonicalize(path) else { return Ok(Target::File(path.to_owned())) };
+        let kind = fs::metadata(&target)?.file_type();
+        match kind.is_file() || kind.is_dir() {
+            true => Ok(Target::File(target)),
+            false => Ok(Target::Stream(target)),
+        }
+    }
+}
+
+/// A temporary file beside the one whose place it is to take.
+fn temporary(target: &Path) -> io::Result<tempfile::NamedTempFile> {
+    tempfile::Builder::new()
+        .prefix(&temporary_prefix(target))
+        .suffix(TEMPORARY_SUFFIX)
+        .tempfile_in(directory_of(target))
 }
 
 /// What the name of a temporary file for `path` begins with.
@@ -477,9 +688,62 @@ mod tests {
     }
 
     #[test]
+    fn no_file_belongs_to_two_names() {
+        for suffix in Names::BESIDE_PROFILE {
+            let name = format!("x{}", suffix.strip_suffix(".json").unwrap());
+            let error = Names::new(Path::new("d"), &name).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("`{name}` cannot name a recording: ")), "{error}");
+        }
+    }
+
+    #[test]
+    fn own_files_are_known_by_any_path() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("sub")).unwrap();
+        let names = Names::new(dir.path(), "node").unwrap();
+        let link = dir.path().join("link");
+        fs::write(names.profile(), "").unwrap();
+        std::os::unix::fs::symlink("node.json", &link).unwrap();
+        std::os::unix::fs::symlink(".", dir.path().join("here")).unwrap();
+        assert!(names.own(&link) && names.own(&names.capabilities()));
+        for own in ["sub/../node.recording.json", "./node.json", "here/node.recording.partial.json"]
+        {
+            assert!(names.own(&dir.path().join(own)), "{own}");
+        }
+        for other in ["node", "node.txt", "sub/node.json", "no/node.json", "."] {
+            assert!(!names.own(&dir.path().join(other)), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_can_be_written_is_known_before_and_nothing_is_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        check_writable(&file).unwrap();
+        assert!(!file.exists());
+        fs::write(&file, "old").unwrap();
+        check_writable(&file).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "old");
+        check_writable(Path::new("/dev/null")).unwrap();
+        let fifo = dir.path().join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        check_writable(&fifo).unwrap();
+        for bad in
+            [dir.path(), &dir.path().join("new/"), &dir.path().join("no/such"), &file.join("x")]
+        {
+            assert!(check_writable(bad).is_err(), "{}", bad.display());
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+
+    #[test]
     fn names_are_parts_of_file_names() {
-        for bad in ["", ".", "..", ".hidden", "a/b", "a\0b"] {
+        let too_long = "n".repeat(201);
+        for bad in ["", ".", "..", ".hidden", "a/b", "a\0b", "a\x1b[2Jb", "a\nb", &too_long] {
             assert!(Names::new(Path::new("d"), bad).is_err(), "{bad:?}");
+        }
+        for good in ["node", "node 1", "a.b", "recording", "capabilities", &too_long[1..]] {
+            assert!(Names::new(Path::new("d"), good).is_ok(), "{good:?}");
         }
         let names = Names::new(Path::new("profiles"), "polkadot").unwrap();
         assert_eq!(names.recording(), Path::new("profiles/polkadot.recording.json"));

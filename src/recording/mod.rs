@@ -13,7 +13,7 @@ mod scrub;
 mod secrets;
 mod store;
 
-pub use files::{Names, StoreError, load, save, write_whole};
+pub use files::{Names, StoreError, check_writable, load, save, write_whole};
 pub use merge::{MergeError, merge};
 pub use model::*;
 pub use redact::{Identity, redact, redact_with};

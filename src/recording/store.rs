@@ -150,6 +150,7 @@ pub enum Leftover {
 #[derive(Debug)]
 pub struct Checkpoint {
     names: Names,
+    redacted: bool,
     leftover: Option<Leftover>,
     // Last: let go of when all else is done.
     _lock: Lock,
@@ -164,8 +165,8 @@ impl Checkpoint {
     /// better known now than at the end of a long run.
     pub fn open(dir: &Path, name: &str) -> Result<Checkpoint, StoreError> {
         let names = Names::new(dir, name)?;
-        fs::create_dir_all(dir)
-            .map_err(|source| StoreError::Write { path: dir.to_owned(), source })?;
+        files::make_directory(dir)?;
+        names.check_are_files()?;
         let lock = Lock::take(&names)?;
         load_if_any(&names.recording())?;
         remove_temporary_files(&names);
@@ -174,7 +175,14 @@ impl Checkpoint {
             Err(StoreError::NothingToRecover { .. }) => None,
             Err(why) => Some(set_aside(&names, why)?),
         };
-        Ok(Checkpoint { names, leftover, _lock: lock })
+        Ok(Checkpoint { names, redacted: false, leftover, _lock: lock })
+    }
+
+    /// Has what is written from now on redacted, if that is wanted: what is recovered from it must
+    /// not tell what the recording was not to.
+    #[must_use]
+    pub fn redacting(self, redacted: bool) -> Checkpoint {
+        Checkpoint { redacted, ..self }
     }
 
     /// What an earlier trace of the name had left behind.
@@ -193,7 +201,8 @@ impl Checkpoint {
     /// If it cannot be written; the earlier checkpoint is then as it was.
     pub fn write(&self, run: &Run, durability: Durability) -> Result<(), StoreError> {
         let path = self.names.partial();
-        let bytes = files::to_json(&alone(&self.names, run.clone()), &path)?;
+        let recording = redact_if(self.redacted, alone(&self.names, run.clone()));
+        let bytes = files::to_json(&recording, &path)?;
         files::replace(&path, &bytes, 0o600, durability == Durability::Machine)
             .map_err(|source| StoreError::Write { path, source })
     }
@@ -242,9 +251,11 @@ impl Checkpoint {
 pub fn recover(dir: &Path, name: &str) -> Result<Recovered, StoreError> {
     let names = Names::new(dir, name)?;
     // Before the lock is taken, for that writes to the directory.
+    fs::read_dir(dir).map_err(|source| StoreError::ReadDir { path: dir.to_owned(), source })?;
     if !names.partial().exists() {
         return Err(StoreError::NothingToRecover { path: names.partial() });
     }
+    names.check_are_files()?;
     let _lock = Lock::take(&names)?;
     take_in(&names)
 }
@@ -254,7 +265,7 @@ pub fn recover(dir: &Path, name: &str) -> Result<Recovered, StoreError> {
 /// # Errors
 /// If the directory cannot be read.
 pub fn unfinished_names(dir: &Path) -> Result<Vec<String>, StoreError> {
-    let failed = |source| StoreError::Read { path: dir.to_owned(), source };
+    let failed = |source| StoreError::ReadDir { path: dir.to_owned(), source };
     let mut names = Vec::new();
     for entry in fs::read_dir(dir).map_err(failed)? {
         let file = entry.map_err(failed)?.file_name();
@@ -326,7 +337,7 @@ fn take_in(names: &Names) -> Result<Recovered, StoreError> {
     let runs = left.runs.iter().map(|run| run.id.clone()).collect();
     let recording = match existing {
         Some(existing) => {
-            let redacted = existing.redacted;
+            let redacted = existing.redacted || left.redacted;
             add(&path, existing, left, redacted)?
         }
         None => left,
@@ -370,7 +381,7 @@ fn set_aside(names: &Names, why: StoreError) -> Result<Leftover, StoreError> {
     if !unreadable {
         return Err(why);
     }
-    let path = names.dir().join(format!("{}.recording.unreadable.json", names.name()));
+    let path = names.unreadable();
     fs::rename(&partial, &path).map_err(|source| StoreError::Write { path: partial, source })?;
     Ok(Leftover::SetAside { path, why })
 }

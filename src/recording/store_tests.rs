@@ -134,6 +134,22 @@ fn what_is_redacted_stays_redacted() {
     assert_eq!(recovered.recording.runs.len(), 3);
 }
 
+/// The recording that was to be redacted would have been; what is left of it must be, too.
+#[test]
+fn a_checkpoint_of_a_run_that_is_to_be_redacted_is_redacted() {
+    let dir = dir();
+    finish(dir.path(), complete("1", &["read"]), ADD);
+    let checkpoint = Checkpoint::open(dir.path(), "node").unwrap().redacting(true);
+    checkpoint.write(&under_way("2", &["write"]), Durability::Machine).unwrap();
+    let text = fs::read_to_string(checkpoint.names().partial()).unwrap();
+    assert!(!text.contains("alice"), "{text}");
+    drop(checkpoint);
+    let recovered = recover(dir.path(), "node").unwrap();
+    let text = fs::read_to_string(&recovered.path).unwrap();
+    assert!(recovered.recording.redacted && !text.contains("alice"), "{text}");
+    assert_eq!(recovered.recording.runs.len(), 2);
+}
+
 #[test]
 fn a_lost_run_is_recovered_and_marked() {
     let dir = dir();
