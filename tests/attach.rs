@@ -426,10 +426,54 @@ fn a_process_under_another_tracer() {
     let number = pid.to_string();
     let strace = start(text(&tool("strace")), &["-f", "-o", "/dev/null", "-p", &number]);
     wait_until("strace has it", || field(pid, pid, "TracerPid") == strace.pid().to_string());
-    let by = format!("process {} traces it already", strace.pid());
+    let by = format!("process {} (strace) traces it already", strace.pid());
     refused(seccomp_gen(), pid, &[&by]);
     assert!(program.is_running());
     assert_eq!(field(pid, pid, "TracerPid"), strace.pid().to_string());
+}
+
+/// The process itself is free, its child is not: what the child does is missed.
+#[test]
+fn a_child_under_another_tracer_makes_the_run_incomplete() {
+    let script = "python3 -c 'import time; time.sleep(60)' & while :; do sleep 0.05; done";
+    let shell = start(text(&tool("bash")), &["-c", script]);
+    let is_python = |pid: &i32| field(*pid, *pid, "Name").starts_with("python");
+    let python = || children(shell.pid()).into_iter().find(is_python);
+    wait_until("python runs", || python().is_some());
+    let python = python().unwrap();
+    let name = field(python, python, "Name");
+    let strace = start(text(&tool("strace")), &["-o", "/dev/null", "-p", &python.to_string()]);
+    let tracer = strace.pid().to_string();
+    wait_until("strace has it", || field(python, python, "TracerPid") == tracer);
+
+    let pid_option = format!("--pid={}", shell.pid());
+    let mut tracing = Tracing::launch(&[&pid_option, "--for=500ms"], &[]);
+    assert_eq!(tracing.tracer.code(), 3, "{}", tracing.tracer.stderr());
+    let run = tracing.run();
+    assert_eq!((run.complete, run.watch.processes_not_traced), (false, 1));
+    let who = format!("process {python} ({name})");
+    assert!(run.incomplete_because[0].starts_with(&who), "{:?}", run.incomplete_because);
+    let why = format!("{who} could not be traced: process {tracer} (strace) traces it already");
+    assert!(run.warnings.iter().any(|w| w.starts_with(&why) && w.contains("`--no-tree`")));
+    let told = tracing.tracer.stderr();
+    assert!(told.contains("1 more could not be traced") && !told.contains("every call of"));
+    assert_let_go(shell.pid());
+
+    look(shell.pid(), &["--for=300ms", "--no-tree"]);
+}
+
+/// As `seccomp-gen trace --pid $$` in a shell.
+#[test]
+fn the_tracers_own_parent() {
+    let dir = Scratch::new();
+    let program = seccomp_gen().get_program().to_str().unwrap().to_owned();
+    let out = text(dir.path());
+    let script = "\"$0\" trace --pid $$ --for 500ms --name t -o \"$1\"; exit $?";
+    let mut shell = start("sh", &["-c", script, &program, out]);
+    assert_eq!(shell.code(), 0, "{}", shell.stderr());
+    let run = load(&dir.join("t.recording.json")).unwrap().runs.remove(0);
+    assert!(run.complete, "{:?}", run.incomplete_because);
+    assert!(run.warnings.iter().any(|w| w.contains("descends from what it traces")), "{run:?}");
 }
 
 #[test]

@@ -34,6 +34,7 @@ pub fn summarize(
         mode: run.watch.mode,
         settled: run.watch.settled,
         unwatched_ms: run.watch.gaps_total_ms,
+        processes_not_traced: run.watch.processes_not_traced,
         processes: run.processes.len() as u64 + run.processes_not_listed,
         ended: ended(run),
         syscalls: counts(run),
@@ -219,6 +220,9 @@ fn again(run: &Run) -> Step {
              an end in order"
         }
         (Some(EndCause::TracerLost), _) => "Trace again to an end in order",
+        _ if run.watch.processes_not_traced > 0 => {
+            "Trace again when nothing keeps the others from being traced, or with --no-tree"
+        }
         _ => "Trace again: what was missed cannot be told from this run",
     };
     Step { what: what.to_owned(), copy: Vec::new() }

@@ -215,6 +215,10 @@ pub struct Watch {
     pub gaps: Vec<Gap>,
     /// The sum of all gaps, those beyond the bound included.
     pub gaps_total_ms: u64,
+    /// How many processes were there when we attached, were to be traced, and could not be;
+    /// `incomplete_because` names them.
+    #[serde(default)]
+    pub processes_not_traced: u64,
     /// In adaptive mode, when full stops ended; absent if they never cost too much.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled: Option<Settled>,

@@ -51,6 +51,7 @@ pub fn run(id: &str) -> Run {
             mode: Mode::Full,
             gaps: Vec::new(),
             gaps_total_ms: 0,
+            processes_not_traced: 0,
             settled: None,
             let_through: Vec::new(),
         },

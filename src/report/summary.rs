@@ -46,6 +46,8 @@ pub struct Summary {
     pub settled: Option<Settled>,
     /// How long nothing was watched.
     pub unwatched_ms: u64,
+    /// How many processes were to be traced and could not be.
+    pub processes_not_traced: u64,
     /// How many processes there were.
     pub processes: u64,
     /// How the node ended: `exited with 0, 1.2 s after SIGINT`.
@@ -281,6 +283,11 @@ impl Summary {
         let duration = human::ms(self.duration_ms);
         let settled = self.settled.filter(|settled| settled.installations > 0);
         let mut watched = match settled {
+            // Not to be read as every call of the tree.
+            None if self.processes_not_traced > 0 => format!(
+                "{duration}, {processes}; {} more could not be traced",
+                human::count(self.processes_not_traced)
+            ),
             None => format!("{duration}, every call of {processes}"),
             Some(settled) => format!(
                 "{duration}; every call of {processes} for {}, then news alone",
@@ -289,6 +296,8 @@ impl Summary {
         };
         if self.unwatched_ms > 0 {
             let _ = write!(watched, " but for {} unwatched", human::ms(self.unwatched_ms));
+        }
+        if self.unwatched_ms > 0 || self.processes_not_traced > 0 {
             page.alert("watched", COLUMN, &watched);
         } else {
             page.field("watched", COLUMN, &watched);

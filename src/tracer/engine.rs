@@ -97,6 +97,8 @@ pub(super) struct Tracer {
     pub(super) options: Options,
     /// What was heard while threads were seized, and is still to be served.
     pub(super) heard: VecDeque<Event>,
+    /// The processes that were to be traced, too, and could not be, by number and name.
+    pub(super) not_traced: Vec<String>,
     /// We attached, and are letting go of every thread as it stops.
     pub(super) letting_go: bool,
     /// We are to end although threads have not stopped yet to be let go; the kernel does it then.
@@ -147,6 +149,7 @@ impl Tracer {
             told: None,
             options: Options { die_with_tracer: launches, exit_stops: true, filter_stops },
             heard: VecDeque::new(),
+            not_traced: Vec::new(),
             letting_go: false,
             at_once: false,
             stripped_calls: 0,

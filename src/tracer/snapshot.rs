@@ -64,7 +64,14 @@ impl Tracer {
             duration_ms: now_ms,
             complete: false,
             incomplete_because: vec!["the run has not ended".to_owned()],
-            watch: Watch { gaps, gaps_total_ms, mode: self.run.watch.mode, settled, let_through },
+            watch: Watch {
+                gaps,
+                gaps_total_ms,
+                processes_not_traced: self.not_traced.len() as u64,
+                mode: self.run.watch.mode,
+                settled,
+                let_through,
+            },
             phases: self.phases.clone(),
             cost: self.meter.to_cost(),
             books: self.books.clone(),
@@ -103,6 +110,9 @@ impl Tracer {
         if self.launched.is_some() && run.syscalls.is_empty() {
             run.incomplete_because.push("the program was never executed".to_owned());
         }
+        run.incomplete_because.extend(self.not_traced.iter().map(|who| {
+            format!("{who} belongs to what was to be traced, and could not be: see the warnings")
+        }));
         if self.not_started.is_none() {
             run.incomplete_because.extend(self.books.faults());
         }

@@ -287,32 +287,45 @@ fn process(facts: &Facts, target: &AttachTarget) -> Check {
             refused("look for its number with `pgrep -a NAME`; in a container it has another one"),
         );
     };
-    let detail = running.comm.clone();
+    let verdict = obstacle_of(facts, pid, running).map_or(Fine, refused);
+    check(running.comm.clone(), verdict)
+}
+
+/// What stands in the way of tracing this process, and what to do about it, as far as that can be
+/// known.
+pub fn obstacle(pid: i32) -> Option<String> {
+    obstacle_of(&Facts::gather(), pid, &AttachTarget::gather(pid).running?)
+}
+
+fn obstacle_of(facts: &Facts, pid: i32, running: &Running) -> Option<String> {
     let capable = facts.has_sys_ptrace();
-    let verdict = if running.is_own {
-        refused("that is this very process, which cannot trace itself")
+    let told = |what: &str| Some(what.to_owned());
+    if running.is_own {
+        told("that is this very process, which cannot trace itself")
     } else if running.tgid != pid {
-        refused(format!("that is a thread; give its process: --pid {}", running.tgid))
+        Some(format!("that is a thread; give its process: --pid {}", running.tgid))
     } else if running.kernel_thread {
-        refused("that is a thread of the kernel's own, which makes no syscalls")
+        told("that is a thread of the kernel's own, which makes no syscalls")
     } else if running.dead {
-        refused("it has ended and waits for its parent; look for its successor")
+        told("it has ended and waits for its parent; look for its successor")
     } else if running.tracer_pid != 0 {
+        let name = running.tracer.as_deref().unwrap_or("?");
         let tracer = running.tracer_pid;
-        refused(format!("process {tracer} traces it already (a debugger, strace?); end that first"))
+        Some(format!(
+            "process {tracer} ({name}) traces it already (a debugger, strace?); end that first"
+        ))
     } else if !running.same_owner && !capable {
-        refused("it belongs to somebody else; run with sudo, or with CAP_SYS_PTRACE")
+        told("it belongs to somebody else; run with sudo, or with CAP_SYS_PTRACE")
     } else if running.same_user_ns == Some(false) && !capable {
-        refused("it is in another user namespace; run with sudo on the host")
+        told("it is in another user namespace; run with sudo on the host")
     } else if facts.ptrace_scope == Some(1) && !running.descendant && !capable {
-        refused(
+        told(
             "kernel.yama.ptrace_scope is 1, and it is not our descendant; run with sudo, or let \
              `seccomp-gen trace -- COMMAND` start it",
         )
     } else {
-        Fine
-    };
-    check(detail, verdict)
+        None
+    }
 }
 
 fn self_test(facts: &Facts, explained: bool) -> Option<Check> {

@@ -50,6 +50,7 @@ fn target() -> Running {
         kernel_thread: false,
         dead: false,
         tracer_pid: 0,
+        tracer: None,
         same_owner: true,
         same_user_ns: Some(true),
         descendant: false,
@@ -223,7 +224,10 @@ fn processes_are_refused_for_what_they_are() {
     refused(Running { tgid: 5, ..target() }, "--pid 5");
     refused(Running { kernel_thread: true, ..target() }, "kernel's own");
     refused(Running { dead: true, ..target() }, "has ended");
-    refused(Running { tracer_pid: 12, ..target() }, "process 12 traces it already");
+    refused(
+        Running { tracer_pid: 12, tracer: Some("gdb".into()), ..target() },
+        "process 12 (gdb) traces it already",
+    );
     let missing = Wish::Attach(vec![AttachTarget { pid: 9, running: None }]);
     assert!(of("process", &facts(), &missing).contains("pgrep"));
 

@@ -10,5 +10,5 @@ mod target;
 pub use confinement::{Confinement, Module};
 pub use emulation::{Emulation, Emulator};
 pub use facts::{Facts, SelfTestFailure};
-pub use judge::{Check, Verdict, Wish, is_possible, judge};
+pub use judge::{Check, Verdict, Wish, is_possible, judge, obstacle};
 pub use target::{AttachTarget, Running};

@@ -29,6 +29,8 @@ pub struct Running {
     pub dead: bool,
     /// Who traces it; 0 for nobody.
     pub tracer_pid: i32,
+    /// The name of who traces it, if anybody does and it can be read.
+    pub tracer: Option<String>,
     /// Whether it runs with our own user and group, all of them the same, and is not protected
     /// from us by having been given others (ptrace(2), "Ptrace access mode checking").
     pub same_owner: bool,
@@ -65,6 +67,7 @@ fn running(pid: i32) -> Option<Running> {
         kernel_thread: tree::stat(pid).is_ok_and(|stat| stat.kernel_thread),
         dead: status.is_dead(),
         tracer_pid: status.tracer_pid,
+        tracer: tree::comm(status.tracer_pid).ok(),
         same_owner: same_owner(pid, &status),
         same_user_ns: namespaces.map(|(its, ours)| its == ours),
         descendant: tree::is_descendant(status.tgid, own),

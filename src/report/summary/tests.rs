@@ -37,6 +37,7 @@ fn complete() -> Summary {
         mode: Mode::Full,
         settled: None,
         unwatched_ms: 0,
+        processes_not_traced: 0,
         processes: 41,
         ended: "exited with 0, 1.2 s after SIGINT".to_owned(),
         syscalls: Counts {
@@ -212,6 +213,7 @@ fn json_of_a_complete_run() {
       "duration_ms": 750000,
       "mode": "full",
       "unwatched_ms": 0,
+      "processes_not_traced": 0,
       "processes": 41,
       "ended": "exited with 0, 1.2 s after SIGINT",
       "syscalls": {
