@@ -492,6 +492,71 @@ fn a_process_of_another_user() {
     assert_let_go(program.pid());
 }
 
+/// What `doctor --pid` says is what `trace --pid` meets.
+fn refused_by_both(wrapper: &[&str], pid: i32, why: &str) {
+    let dir = Scratch::new();
+    let readable = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(dir.path(), readable.clone()).unwrap();
+    // The build directory may be closed to others.
+    let copy: PathBuf = dir.join("seccomp-gen");
+    std::fs::copy(seccomp_gen().get_program(), &copy).unwrap();
+    std::fs::set_permissions(&copy, readable).unwrap();
+    let number = pid.to_string();
+    for args in [&["doctor", "--pid", &number][..], &["trace", "--no-write", "--pid", &number]] {
+        let mut command = Command::new(wrapper[0]);
+        command.args(&wrapper[1..]).arg(&copy).args(args).stdin(Stdio::null());
+        let mut tool = Beside::start(&mut command);
+        let code = tool.code();
+        let told = (tool.stdout() + &tool.stderr()).replace(&format!("\n{:26}", ""), " ");
+        assert!(code == 4 && told.contains(why), "{args:?} {code}: {told}");
+    }
+    assert_let_go(pid);
+}
+
+const AS_NOBODY: [&str; 6] = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
+
+#[test]
+fn a_process_with_a_capability_that_we_lack() {
+    let caps = ["--inh-caps", "+net_raw,+chown", "--ambient-caps", "+net_raw,+chown"];
+    let program = start("setpriv", &[&AS_NOBODY[1..], &caps, &["sleep", "60"]].concat());
+    wait_until("it runs", || field(program.pid(), program.pid(), "Name") == "sleep");
+    let why = "it holds CAP_CHOWN, CAP_NET_RAW, which we do not";
+    refused_by_both(&AS_NOBODY, program.pid(), why);
+}
+
+/// Each thread has a tracer of its own; a debugger may hold one alone.
+#[test]
+fn a_process_of_which_one_thread_is_under_another_tracer() {
+    let program = start(text(&fixture("storm")), &["100000000", "3"]);
+    let pid = program.pid();
+    wait_until("its threads run", || threads(pid).len() == 3);
+    let tid = threads(pid).into_iter().find(|tid| *tid != pid).unwrap();
+    let strace = start(text(&tool("strace")), &["-o", "/dev/null", "-p", &tid.to_string()]);
+    wait_until("strace has it", || field(pid, tid, "TracerPid") == strace.pid().to_string());
+    let by = format!("process {} (strace) traces it already", strace.pid());
+    refused(seccomp_gen(), pid, &[&by]);
+}
+
+/// A Landlock domain keeps us from what is outside of it, whatever capabilities we have.
+#[test]
+fn a_process_that_a_security_module_keeps_from_us() {
+    if !std::fs::read_to_string("/proc/kallsyms")
+        .unwrap_or_default()
+        .contains("landlock_restrict_self")
+    {
+        return; // This kernel has none.
+    }
+    // landlock_create_ruleset(2) for one right that nobody uses, landlock_restrict_self(2).
+    let script = "import ctypes, os, sys\n\
+                  libc = ctypes.CDLL(None, use_errno=True)\n\
+                  libc.prctl(38, 1, 0, 0, 0)\n\
+                  ruleset = libc.syscall(444, ctypes.byref(ctypes.c_uint64(1 << 11)), 8, 0)\n\
+                  assert ruleset >= 0 and libc.syscall(446, ruleset, 0) == 0\n\
+                  os.execv(sys.argv[1], sys.argv[1:])\n";
+    let program = sh("while :; do sleep 0.05; done");
+    refused_by_both(&["python3", "-c", script], program.pid(), "(Landlock, ");
+}
+
 /// A run of ours that is itself under a tracer is refused nothing: it traces its own child.
 #[test]
 fn a_launch_by_a_traced_tracer() {
