@@ -118,6 +118,11 @@ fn ended(run: &Run) -> String {
         Some(ExitStatus::Signal(signal)) => format!("killed by {signal}"),
         None => "ended".to_owned(),
     };
+    let at = ending.by_itself_ms.map_or(String::new(), |ms| format!(" at {}", human::ms(ms)));
+    let by_itself = match &ending.status {
+        Some(ExitStatus::Signal(_)) => format!("{status}{at}, which we did not send"),
+        _ => format!("{status}, by itself{at}"),
+    };
     let after = ending.shutdown_ms.map_or(String::new(), |ms| {
         let time = human::ms(ms);
         match &ending.stop_signal {
@@ -130,11 +135,17 @@ fn ended(run: &Run) -> String {
         EndCause::Detached => "let go; it runs on".to_owned(),
         EndCause::NotStarted => "was not started".to_owned(),
         EndCause::TracerLost => "the tracer was lost".to_owned(),
+        EndCause::Killed if ending.by_itself_ms.is_some() => {
+            format!("{by_itself}; what outlived it had to be killed")
+        }
         EndCause::Killed => format!("{status}{after}; it had to be killed"),
-        EndCause::Exited => match &ending.status {
-            Some(ExitStatus::Signal(_)) => format!("{status}, which we did not send"),
-            _ => format!("{status}, by itself"),
-        },
+        // The request was to others.
+        EndCause::Exited | EndCause::Stopped
+            if ending.by_itself_ms.is_some() && ending.stop_signal.is_some() =>
+        {
+            format!("{by_itself}; what outlived it ended{}", after.trim_start_matches(','))
+        }
+        EndCause::Exited => by_itself,
         EndCause::Stopped => format!("{status}{after}"),
     }
 }

@@ -280,6 +280,10 @@ pub struct Ending {
     pub cause: EndCause,
     /// What the launched process itself ended with; absent if we detached.
     pub status: Option<ExitStatus>,
+    /// When the launched process ended, if that was by itself, before it was asked to. What is said
+    /// below of a request then concerns the processes that outlived it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_itself_ms: Option<u64>,
     /// What asked the program to stop, if anything did: `SIGINT`, `--for`.
     pub requested_by: Option<String>,
     /// The signal that told the program to stop, and whether it had it from elsewhere (its
@@ -293,9 +297,10 @@ pub struct Ending {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EndCause {
-    /// The program ended by itself.
+    /// The program ended by itself; if with an error, then even where processes that outlived it
+    /// were stopped.
     Exited,
-    /// It ended after it was asked to.
+    /// It, or what outlived it when it had ended well, ended after it was asked to.
     Stopped,
     /// It was asked to stop, did not, and was killed.
     Killed,
