@@ -397,7 +397,7 @@ fn breathers_are_marked() {
     let mut program = start(text(&fixture("storm")), &["100000000", "2"]);
     wait_until("its threads run", || threads(program.pid()).len() == 2);
     let run = look(program.pid(), &["--max-share=10", "--for=8s"]);
-    assert!(!run.watch.gaps.is_empty(), "{:?}", run.cost);
+    assert!(run.watch.gaps.len() > 1, "{:?} {:?}", run.watch.gaps, run.cost);
     assert!(run.watch.gaps_total_ms > 0);
     assert!(run.watch.gaps.iter().all(|g| g.from_ms <= g.to_ms && g.to_ms <= run.duration_ms));
     assert!(run.syscalls.iter().all(|s| s.counted == Counted::AtLeast));

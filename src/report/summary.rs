@@ -228,11 +228,15 @@ impl Summary {
     }
 
     fn verdict(&self, style: Style) -> String {
-        let text = format!(
+        let mut text = format!(
             "{} in {}",
             human::counted(self.syscalls.distinct, "syscall", "syscalls"),
             human::ms(self.duration_ms),
         );
+        // Complete is the run, and not what was seen of it.
+        if self.unwatched_ms > 0 {
+            let _ = write!(text, ", {} of that unwatched", human::ms(self.unwatched_ms));
+        }
         let verdict = if self.complete { style.good("complete") } else { style.bad("INCOMPLETE") };
         format!("{}: {verdict}, {text}", printable(&self.name))
     }

@@ -166,7 +166,7 @@ fn text_of_an_incomplete_run() {
     let text = incomplete().to_text(Style::PLAIN);
     assert!(text.lines().all(|line| line.chars().count() <= WIDTH));
     assert_snapshot!(text, @r"
-    node: INCOMPLETE, 58 syscalls in 40.12 s
+    node: INCOMPLETE, 58 syscalls in 40.12 s, 12.34 s of that unwatched
       - the program did not end within 10 s of SIGTERM and was killed; what it
         does at a clean end was not seen
       - 2 threads were born and never seen
