@@ -213,7 +213,9 @@ fn a_program_whose_file_was_replaced() {
     std::fs::remove_file(&program).unwrap();
     std::fs::copy(tool("bash"), &program).unwrap();
     assert_ne!(runs, build_id());
-    let run = look(sleeper.pid(), &["--for=300ms"]);
+    // It sleeps throughout, so there is no profile to be written.
+    let run = finished(sleeper.pid(), &["--for=300ms"]).run();
+    assert!(run.complete, "{:?} {:?}", run.incomplete_because, run.books);
     assert_eq!(run.program.unwrap().build_id, runs);
     let module = run.modules.iter().find(|m| m.path == text(&program)).unwrap();
     assert_eq!(module.build_id, None);
@@ -522,6 +524,17 @@ fn a_process_with_a_capability_that_we_lack() {
     wait_until("it runs", || field(program.pid(), program.pid(), "Name") == "sleep");
     let why = "it holds CAP_CHOWN, CAP_NET_RAW, which we do not";
     refused_by_both(&AS_NOBODY, program.pid(), why);
+}
+
+/// As a daemon that was root's: the kernel protects what it may still have in its memory.
+#[test]
+fn a_process_that_has_given_up_its_rights() {
+    let script = "import os, time\n\
+                  os.setgroups([]); os.setresgid(*[65534] * 3); os.setresuid(*[65534] * 3)\n\
+                  print('ready', flush=True); time.sleep(60)\n";
+    let mut program = start("python3", &["-c", script]);
+    program.says("ready");
+    refused_by_both(&AS_NOBODY, program.pid(), "it is protected (prctl(2), PR_SET_DUMPABLE");
 }
 
 /// Each thread has a tracer of its own; a debugger may hold one alone.

@@ -62,11 +62,12 @@ fn running(pid: i32) -> Option<Running> {
     // Ids that kill(2) would take for a group are no process's.
     let leader = (pid > 0).then(|| ThreadStatus::read(pid).ok()).flatten()?;
     // A leader may end before its threads; the process lives on in them. And each thread has rights
-    // and a tracer of its own.
+    // and a tracer of its own. The leader once more at the end: an execve(2) of another thread has
+    // put that in the place of a leader that was dead.
     let others = tree::threads(pid).unwrap_or_default().into_iter().filter(|tid| *tid != pid);
     let living: Vec<ThreadStatus> = [leader.clone()]
         .into_iter()
-        .chain(others.filter_map(|tid| ThreadStatus::read(tid).ok()))
+        .chain(others.chain([pid]).filter_map(|tid| ThreadStatus::read(tid).ok()))
         .filter(|status| !status.is_dead())
         .collect();
     let threads = if living.is_empty() { vec![leader] } else { living };
