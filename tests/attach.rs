@@ -213,7 +213,9 @@ fn a_program_whose_file_was_replaced() {
     std::fs::remove_file(&program).unwrap();
     std::fs::copy(tool("bash"), &program).unwrap();
     assert_ne!(runs, build_id());
-    let run = look(sleeper.pid(), &["--for=300ms"]);
+    // It sleeps throughout, so there is no profile to be written.
+    let run = finished(sleeper.pid(), &["--for=300ms"]).run();
+    assert!(run.complete, "{:?} {:?}", run.incomplete_because, run.books);
     assert_eq!(run.program.unwrap().build_id, runs);
     let module = run.modules.iter().find(|m| m.path == text(&program)).unwrap();
     assert_eq!(module.build_id, None);
@@ -397,7 +399,7 @@ fn breathers_are_marked() {
     let mut program = start(text(&fixture("storm")), &["100000000", "2"]);
     wait_until("its threads run", || threads(program.pid()).len() == 2);
     let run = look(program.pid(), &["--max-share=10", "--for=8s"]);
-    assert!(!run.watch.gaps.is_empty(), "{:?}", run.cost);
+    assert!(run.watch.gaps.len() > 1, "{:?} {:?}", run.watch.gaps, run.cost);
     assert!(run.watch.gaps_total_ms > 0);
     assert!(run.watch.gaps.iter().all(|g| g.from_ms <= g.to_ms && g.to_ms <= run.duration_ms));
     assert!(run.syscalls.iter().all(|s| s.counted == Counted::AtLeast));
@@ -426,10 +428,54 @@ fn a_process_under_another_tracer() {
     let number = pid.to_string();
     let strace = start(text(&tool("strace")), &["-f", "-o", "/dev/null", "-p", &number]);
     wait_until("strace has it", || field(pid, pid, "TracerPid") == strace.pid().to_string());
-    let by = format!("process {} traces it already", strace.pid());
+    let by = format!("process {} (strace) traces it already", strace.pid());
     refused(seccomp_gen(), pid, &[&by]);
     assert!(program.is_running());
     assert_eq!(field(pid, pid, "TracerPid"), strace.pid().to_string());
+}
+
+/// The process itself is free, its child is not: what the child does is missed.
+#[test]
+fn a_child_under_another_tracer_makes_the_run_incomplete() {
+    let script = "python3 -c 'import time; time.sleep(60)' & while :; do sleep 0.05; done";
+    let shell = start(text(&tool("bash")), &["-c", script]);
+    let is_python = |pid: &i32| field(*pid, *pid, "Name").starts_with("python");
+    let python = || children(shell.pid()).into_iter().find(is_python);
+    wait_until("python runs", || python().is_some());
+    let python = python().unwrap();
+    let name = field(python, python, "Name");
+    let strace = start(text(&tool("strace")), &["-o", "/dev/null", "-p", &python.to_string()]);
+    let tracer = strace.pid().to_string();
+    wait_until("strace has it", || field(python, python, "TracerPid") == tracer);
+
+    let pid_option = format!("--pid={}", shell.pid());
+    let mut tracing = Tracing::launch(&[&pid_option, "--for=500ms"], &[]);
+    assert_eq!(tracing.tracer.code(), 3, "{}", tracing.tracer.stderr());
+    let run = tracing.run();
+    assert_eq!((run.complete, run.watch.processes_not_traced), (false, 1));
+    let who = format!("process {python} ({name})");
+    assert!(run.incomplete_because[0].starts_with(&who), "{:?}", run.incomplete_because);
+    let why = format!("{who} could not be traced: process {tracer} (strace) traces it already");
+    assert!(run.warnings.iter().any(|w| w.starts_with(&why) && w.contains("`--no-tree`")));
+    let told = tracing.tracer.stderr();
+    assert!(told.contains("1 more could not be traced") && !told.contains("every call of"));
+    assert_let_go(shell.pid());
+
+    look(shell.pid(), &["--for=300ms", "--no-tree"]);
+}
+
+/// As `seccomp-gen trace --pid $$` in a shell.
+#[test]
+fn the_tracers_own_parent() {
+    let dir = Scratch::new();
+    let program = seccomp_gen().get_program().to_str().unwrap().to_owned();
+    let out = text(dir.path());
+    let script = "\"$0\" trace --pid $$ --for 500ms --name t -o \"$1\"; exit $?";
+    let mut shell = start("sh", &["-c", script, &program, out]);
+    assert_eq!(shell.code(), 0, "{}", shell.stderr());
+    let run = load(&dir.join("t.recording.json")).unwrap().runs.remove(0);
+    assert!(run.complete, "{:?}", run.incomplete_because);
+    assert!(run.warnings.iter().any(|w| w.contains("descends from what it traces")), "{run:?}");
 }
 
 #[test]
@@ -446,6 +492,82 @@ fn a_process_of_another_user() {
     setpriv.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(copy);
     refused(setpriv, program.pid(), &["CAP_SYS_PTRACE"]);
     assert_let_go(program.pid());
+}
+
+/// What `doctor --pid` says is what `trace --pid` meets.
+fn refused_by_both(wrapper: &[&str], pid: i32, why: &str) {
+    let dir = Scratch::new();
+    let readable = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(dir.path(), readable.clone()).unwrap();
+    // The build directory may be closed to others.
+    let copy: PathBuf = dir.join("seccomp-gen");
+    std::fs::copy(seccomp_gen().get_program(), &copy).unwrap();
+    std::fs::set_permissions(&copy, readable).unwrap();
+    let number = pid.to_string();
+    for args in [&["doctor", "--pid", &number][..], &["trace", "--no-write", "--pid", &number]] {
+        let mut command = Command::new(wrapper[0]);
+        command.args(&wrapper[1..]).arg(&copy).args(args).stdin(Stdio::null());
+        let mut tool = Beside::start(&mut command);
+        let code = tool.code();
+        let told = (tool.stdout() + &tool.stderr()).replace(&format!("\n{:26}", ""), " ");
+        assert!(code == 4 && told.contains(why), "{args:?} {code}: {told}");
+    }
+    assert_let_go(pid);
+}
+
+const AS_NOBODY: [&str; 6] = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
+
+#[test]
+fn a_process_with_a_capability_that_we_lack() {
+    let caps = ["--inh-caps", "+net_raw,+chown", "--ambient-caps", "+net_raw,+chown"];
+    let program = start("setpriv", &[&AS_NOBODY[1..], &caps, &["sleep", "60"]].concat());
+    wait_until("it runs", || field(program.pid(), program.pid(), "Name") == "sleep");
+    let why = "it holds CAP_CHOWN, CAP_NET_RAW, which we do not";
+    refused_by_both(&AS_NOBODY, program.pid(), why);
+}
+
+/// As a daemon that was root's: the kernel protects what it may still have in its memory.
+#[test]
+fn a_process_that_has_given_up_its_rights() {
+    let script = "import os, time\n\
+                  os.setgroups([]); os.setresgid(*[65534] * 3); os.setresuid(*[65534] * 3)\n\
+                  print('ready', flush=True); time.sleep(60)\n";
+    let mut program = start("python3", &["-c", script]);
+    program.says("ready");
+    refused_by_both(&AS_NOBODY, program.pid(), "it is protected (prctl(2), PR_SET_DUMPABLE");
+}
+
+/// Each thread has a tracer of its own; a debugger may hold one alone.
+#[test]
+fn a_process_of_which_one_thread_is_under_another_tracer() {
+    let program = start(text(&fixture("storm")), &["100000000", "3"]);
+    let pid = program.pid();
+    wait_until("its threads run", || threads(pid).len() == 3);
+    let tid = threads(pid).into_iter().find(|tid| *tid != pid).unwrap();
+    let strace = start(text(&tool("strace")), &["-o", "/dev/null", "-p", &tid.to_string()]);
+    wait_until("strace has it", || field(pid, tid, "TracerPid") == strace.pid().to_string());
+    let by = format!("process {} (strace) traces it already", strace.pid());
+    refused(seccomp_gen(), pid, &[&by]);
+}
+
+/// A Landlock domain keeps us from what is outside of it, whatever capabilities we have.
+#[test]
+fn a_process_that_a_security_module_keeps_from_us() {
+    if !std::fs::read_to_string("/proc/kallsyms")
+        .unwrap_or_default()
+        .contains("landlock_restrict_self")
+    {
+        return; // This kernel has none.
+    }
+    // landlock_create_ruleset(2) for one right that nobody uses, landlock_restrict_self(2).
+    let script = "import ctypes, os, sys\n\
+                  libc = ctypes.CDLL(None, use_errno=True)\n\
+                  libc.prctl(38, 1, 0, 0, 0)\n\
+                  ruleset = libc.syscall(444, ctypes.byref(ctypes.c_uint64(1 << 11)), 8, 0)\n\
+                  assert ruleset >= 0 and libc.syscall(446, ruleset, 0) == 0\n\
+                  os.execv(sys.argv[1], sys.argv[1:])\n";
+    let program = sh("while :; do sleep 0.05; done");
+    refused_by_both(&["python3", "-c", script], program.pid(), "(Landlock, ");
 }
 
 /// A run of ours that is itself under a tracer is refused nothing: it traces its own child.

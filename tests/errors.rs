@@ -369,6 +369,46 @@ fn exit_4_a_filter_over_us_denies_ptrace() {
     assert!(fs::read_dir(dir.path()).unwrap().next().is_none(), "nothing is written");
 }
 
+/// As after `unshare --pid --fork`: what stands in /proc under our number is another process.
+#[test]
+fn exit_4_proc_is_another_pid_namespaces() {
+    let dir = Scratch::new();
+    let inside = |args: &[&str]| {
+        let mut command = Command::new(tool("unshare"));
+        command.args(["--pid", "--fork", "--kill-child"]).arg(seccomp_gen().get_program());
+        command.args(args).current_dir(dir.path()).stdin(Stdio::null());
+        let mut tracer = Beside::start(&mut command);
+        let code = tracer.code();
+        (code, tracer.stdout(), tracer.stderr().replace(&format!("\n{:26}", ""), " "))
+    };
+    let (code, out, told) = inside(&["trace", "--name", "t", "--", "echo", "launched"]);
+    assert_eq!((code, out.as_str()), (4, ""), "{told}");
+    let why = "REFUSED   /proc           it is another pid namespace's: we are process 1, and";
+    assert!(told.starts_with(why) && told.contains("`unshare --mount-proc`"), "{told}");
+    assert!(fs::read_dir(dir.path()).unwrap().next().is_none(), "nothing is written");
+
+    let (code, text, _) = inside(&["doctor"]);
+    assert_eq!(code, 4, "{text}");
+    assert!(text.contains("CAP_SYS_PTRACE  not known without /proc"), "{text}");
+}
+
+#[test]
+fn exit_4_there_is_no_proc() {
+    let mut command = Command::new(tool("unshare"));
+    let script = "umount -l /proc && exec \"$0\" doctor";
+    command.args(["--mount", "sh", "-c", script]).arg(seccomp_gen().get_program());
+    let mut doctor = Beside::start(command.stdin(Stdio::null()));
+    assert_eq!(doctor.code(), 4, "{}", doctor.stderr());
+    let text = doctor.stdout();
+    for title in ["CAP_SYS_PTRACE", "seccomp", "traced"] {
+        assert!(
+            text.contains(&format!("fine      {title:<14}  not known without /proc")),
+            "{text}"
+        );
+    }
+    assert!(text.contains("REFUSED   /proc           not to be read"), "{text}");
+}
+
 #[test]
 fn exit_5_we_failed() {
     // The disk is full, and the directory cannot be written: see tests/survival.rs.

@@ -259,6 +259,49 @@ fn a_daemon_gets_the_stop_signal() {
     }
 }
 
+/// The request goes to the daemon: what the launched process ended with was its own doing.
+#[test]
+fn a_program_that_ended_by_itself_was_not_stopped_with_its_daemon() {
+    for (status, code, cause) in [("4", 3, EndCause::Exited), ("0", 0, EndCause::Stopped)] {
+        let script = format!("(setsid sleep 30 &); exit {status}");
+        let mut tracing = Tracing::launch(&["--for", "1s"], &["bash", "-c", &script]);
+        assert_eq!(tracing.tracer.code(), code, "{}", tracing.tracer.stderr());
+        let run = tracing.run();
+        assert_eq!(run.complete, code == 0, "{:?}", run.incomplete_because);
+        let ending = run.ending.unwrap();
+        assert_eq!((ending.cause, ending.requested_by.as_deref()), (cause, Some("--for")));
+        assert_eq!(ending.status, Some(ExitStatus::Code(status.parse().unwrap())));
+        assert!(ending.by_itself_ms.is_some_and(|ms| ms < 1000), "{ending:?}");
+        let told = tracing.tracer.stderr().replace(&format!("\n{:14}", ""), " ");
+        let (_, ended) = told.split_once("ended         ").unwrap();
+        assert!(
+            ended.starts_with(&format!("exited with status {status}, by itself at ")),
+            "{told}"
+        );
+        assert!(told.contains("; what outlived it ended "), "{told}");
+        assert!(told.contains(" after we sent SIGTERM"), "{told}");
+    }
+}
+
+#[test]
+fn a_daemon_that_had_to_be_killed_is_not_the_program_that_ended_by_itself() {
+    let script = format!("setsid {} 30 ignore & exit 4", text(&fixture("trap_term")));
+    let options = ["--for", "1s", "--stop-timeout", "300ms"];
+    let mut tracing = Tracing::launch(&options, &["bash", "-c", &script]);
+    assert_eq!(tracing.tracer.code(), 3, "{}", tracing.tracer.stderr());
+    let run = tracing.run();
+    assert_eq!(run.ending.map(|e| e.cause), Some(EndCause::Killed));
+    assert_eq!(
+        run.incomplete_because,
+        [
+            "the program ended by itself with status 4",
+            "what outlived the program did not end when it was asked to, and was killed"
+        ]
+    );
+    let told = tracing.tracer.stderr().replace(&format!("\n{:14}", ""), " ");
+    assert!(told.contains("what outlived it had to be killed"), "{told}");
+}
+
 /// The tracer as PID 1 of a new namespace; `unshare` is what stands around it.
 fn first_process(options: &[&str], command: &[&str]) -> (Tracing, i32) {
     let mut unshare = Command::new(tool("unshare"));

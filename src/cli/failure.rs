@@ -9,7 +9,7 @@ pub const DONE: u8 = 0;
 /// The command line is wrong (clap's own code).
 pub const USAGE: u8 = 2;
 /// The program failed to start, ended by itself with an error or a signal, or had to be killed; or
-/// the books of the run do not balance.
+/// a child of an attached process could not be traced; or the books of the run do not balance.
 pub const RUN_FAILED: u8 = 3;
 /// The environment does not permit tracing.
 pub const NOT_PERMITTED: u8 = 4;
@@ -22,7 +22,8 @@ Exit codes:
   0  done, whatever status the program ended with after it was asked to stop
   2  the command line is wrong
   3  the program failed to start, ended by itself with an error or a signal, or
-     had to be killed (what was recorded is written and marked incomplete)
+     had to be killed; or a child of an attached process could not be traced
+     (what was recorded is written and marked incomplete)
   4  the environment does not permit tracing; the message says what to do
   5  we failed (disk full, directory not writable); the message says what was
      saved and where";

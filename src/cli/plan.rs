@@ -199,6 +199,7 @@ pub fn blank_run(args: &TraceArgs) -> anyhow::Result<Run> {
             mode: mode(args),
             gaps: Vec::new(),
             gaps_total_ms: 0,
+            processes_not_traced: 0,
             settled: None,
             let_through: Vec::new(),
         },

@@ -34,6 +34,7 @@ pub fn summarize(
         mode: run.watch.mode,
         settled: run.watch.settled,
         unwatched_ms: run.watch.gaps_total_ms,
+        processes_not_traced: run.watch.processes_not_traced,
         processes: run.processes.len() as u64 + run.processes_not_listed,
         ended: ended(run),
         syscalls: counts(run),
@@ -132,6 +133,11 @@ fn ended(run: &Run) -> String {
         Some(ExitStatus::Signal(signal)) => format!("killed by {signal}"),
         None => "ended".to_owned(),
     };
+    let at = ending.by_itself_ms.map_or(String::new(), |ms| format!(" at {}", human::ms(ms)));
+    let by_itself = match &ending.status {
+        Some(ExitStatus::Signal(_)) => format!("{status}{at}, which we did not send"),
+        _ => format!("{status}, by itself{at}"),
+    };
     let after = ending.shutdown_ms.map_or(String::new(), |ms| {
         let time = human::ms(ms);
         match &ending.stop_signal {
@@ -144,11 +150,17 @@ fn ended(run: &Run) -> String {
         EndCause::Detached => "let go; it runs on".to_owned(),
         EndCause::NotStarted => "was not started".to_owned(),
         EndCause::TracerLost => "the tracer was lost".to_owned(),
+        EndCause::Killed if ending.by_itself_ms.is_some() => {
+            format!("{by_itself}; what outlived it had to be killed")
+        }
         EndCause::Killed => format!("{status}{after}; it had to be killed"),
-        EndCause::Exited => match &ending.status {
-            Some(ExitStatus::Signal(_)) => format!("{status}, which we did not send"),
-            _ => format!("{status}, by itself"),
-        },
+        // The request was to others.
+        EndCause::Exited | EndCause::Stopped
+            if ending.by_itself_ms.is_some() && ending.stop_signal.is_some() =>
+        {
+            format!("{by_itself}; what outlived it ended{}", after.trim_start_matches(','))
+        }
+        EndCause::Exited => by_itself,
         EndCause::Stopped => format!("{status}{after}"),
     }
 }
@@ -246,6 +258,9 @@ fn again(run: &Run) -> Step {
              an end in order"
         }
         (Some(EndCause::TracerLost), _) => "Trace again to an end in order",
+        _ if run.watch.processes_not_traced > 0 => {
+            "Trace again when nothing keeps the others from being traced, or with --no-tree"
+        }
         _ => "Trace again: what was missed cannot be told from this run",
     };
     Step { what: what.to_owned(), copy: Vec::new() }

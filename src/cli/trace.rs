@@ -12,7 +12,7 @@ use super::failure::{self, Failure};
 use super::inspector::Inspector;
 use super::plan::{Plan, blank_run};
 use super::trace_args::TraceArgs;
-use crate::proc::doctor::{AttachTarget, Wish, is_possible};
+use crate::proc::doctor::{AttachTarget, Wish, is_possible, obstacle};
 use crate::ptrace::{self, Inherited, SignalPort};
 use crate::recording::{Checkpoint, Durability, Leftover, Names, check_writable};
 use crate::report::{Color, Style};
@@ -128,12 +128,14 @@ fn check_report_path(args: &TraceArgs, name: &str) -> Result<(), Failure> {
 /// last checkpoint stays.
 fn give_up(error: &TraceError, checkpoint: Option<Checkpoint>) -> Failure {
     let (code, hint) = match error {
-        TraceError::MayNotAttach { .. } => (
-            failure::NOT_PERMITTED,
-            "; is it another user's, or under another tracer? `seccomp-gen doctor --pid PID` \
-             tells what is needed"
-                .to_owned(),
-        ),
+        TraceError::MayNotAttach { pid, .. } => {
+            let why = obstacle(*pid).unwrap_or_else(|| {
+                "neither its user, its capabilities nor another tracer is why, so a security \
+                 module may be (SELinux, AppArmor, a BPF program)"
+                    .to_owned()
+            });
+            (failure::NOT_PERMITTED, format!("; {why}"))
+        }
         TraceError::NoSuchProcess(_) | TraceError::SeizeChild(_) => {
             (failure::NOT_PERMITTED, String::new())
         }

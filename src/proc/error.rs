@@ -49,6 +49,11 @@ impl ProcError {
         ProcError::Malformed { file: file.as_ref().to_owned(), what: what.into() }
     }
 
+    /// Whether we may not look.
+    pub fn is_denied(&self) -> bool {
+        matches!(self, ProcError::Denied(_))
+    }
+
     /// Whether the process died or the file vanished.
     pub fn is_gone(&self) -> bool {
         matches!(self, ProcError::Gone(_))

@@ -215,6 +215,10 @@ pub struct Watch {
     pub gaps: Vec<Gap>,
     /// The sum of all gaps, those beyond the bound included.
     pub gaps_total_ms: u64,
+    /// How many processes were there when we attached, were to be traced, and could not be;
+    /// `incomplete_because` names them.
+    #[serde(default)]
+    pub processes_not_traced: u64,
     /// In adaptive mode, when full stops ended; absent if they never cost too much.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled: Option<Settled>,
@@ -276,6 +280,10 @@ pub struct Ending {
     pub cause: EndCause,
     /// What the launched process itself ended with; absent if we detached.
     pub status: Option<ExitStatus>,
+    /// When the launched process ended, if that was by itself, before it was asked to. What is said
+    /// below of a request then concerns the processes that outlived it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_itself_ms: Option<u64>,
     /// What asked the program to stop, if anything did: `SIGINT`, `--for`.
     pub requested_by: Option<String>,
     /// The signal that told the program to stop, and whether it had it from elsewhere (its
@@ -289,9 +297,10 @@ pub struct Ending {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EndCause {
-    /// The program ended by itself.
+    /// The program ended by itself; if with an error, then even where processes that outlived it
+    /// were stopped.
     Exited,
-    /// It ended after it was asked to.
+    /// It, or what outlived it when it had ended well, ended after it was asked to.
     Stopped,
     /// It was asked to stop, did not, and was killed.
     Killed,

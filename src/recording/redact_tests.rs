@@ -50,6 +50,7 @@ fn telling() -> Run {
     run.ending = Some(Ending {
         cause: EndCause::Stopped,
         status: None,
+        by_itself_ms: None,
         requested_by: Some("SIGINT".to_owned()),
         stop_signal: None,
         shutdown_ms: Some(3),

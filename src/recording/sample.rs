@@ -51,6 +51,7 @@ pub fn run(id: &str) -> Run {
             mode: Mode::Full,
             gaps: Vec::new(),
             gaps_total_ms: 0,
+            processes_not_traced: 0,
             settled: None,
             let_through: Vec::new(),
         },
@@ -58,6 +59,7 @@ pub fn run(id: &str) -> Run {
         ending: Some(Ending {
             cause: EndCause::Exited,
             status: Some(ExitStatus::Code(0)),
+            by_itself_ms: Some(1000),
             requested_by: None,
             stop_signal: None,
             shutdown_ms: None,

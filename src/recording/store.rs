@@ -357,6 +357,7 @@ fn mark_lost(run: &mut Run) {
     run.ending = Some(Ending {
         cause: EndCause::TracerLost,
         status: None,
+        by_itself_ms: None,
         requested_by: None,
         stop_signal: None,
         shutdown_ms: None,

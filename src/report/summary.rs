@@ -47,6 +47,8 @@ pub struct Summary {
     pub settled: Option<Settled>,
     /// How long nothing was watched.
     pub unwatched_ms: u64,
+    /// How many processes were to be traced and could not be.
+    pub processes_not_traced: u64,
     /// How many processes there were.
     pub processes: u64,
     /// How the node ended: `exited with 0, 1.2 s after SIGINT`.
@@ -235,11 +237,15 @@ impl Summary {
     }
 
     fn verdict(&self, style: Style) -> String {
-        let text = format!(
+        let mut text = format!(
             "{} in {}",
             human::counted(self.syscalls.distinct, "syscall", "syscalls"),
             human::ms(self.duration_ms),
         );
+        // Complete is the run, and not what was seen of it.
+        if self.unwatched_ms > 0 {
+            let _ = write!(text, ", {} of that unwatched", human::ms(self.unwatched_ms));
+        }
         let verdict = if self.complete { style.good("complete") } else { style.bad("INCOMPLETE") };
         format!("{}: {verdict}, {text}", printable(&self.name))
     }
@@ -290,6 +296,11 @@ impl Summary {
         let duration = human::ms(self.duration_ms);
         let settled = self.settled.filter(|settled| settled.installations > 0);
         let mut watched = match settled {
+            // Not to be read as every call of the tree.
+            None if self.processes_not_traced > 0 => format!(
+                "{duration}, {processes}; {} more could not be traced",
+                human::count(self.processes_not_traced)
+            ),
             None => format!("{duration}, every call of {processes}"),
             Some(settled) => format!(
                 "{duration}; every call of {processes} for {}, then news alone",
@@ -298,6 +309,8 @@ impl Summary {
         };
         if self.unwatched_ms > 0 {
             let _ = write!(watched, " but for {} unwatched", human::ms(self.unwatched_ms));
+        }
+        if self.unwatched_ms > 0 || self.processes_not_traced > 0 {
             page.alert("watched", COLUMN, &watched);
         } else {
             page.field("watched", COLUMN, &watched);

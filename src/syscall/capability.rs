@@ -102,6 +102,12 @@ impl CapSet {
         CapSet(self.0 | other.0)
     }
 
+    /// What is in this set and not in the other.
+    #[must_use]
+    pub fn without(self, other: CapSet) -> CapSet {
+        CapSet(self.0 & !other.0)
+    }
+
     /// Whether the set is empty.
     pub fn is_empty(self) -> bool {
         self.0 == 0

@@ -1,7 +1,9 @@
 //! Taking hold of processes that run already, letting them run free, and letting them go.
 
+use std::collections::BTreeMap;
+
 use super::engine::{TraceError, Tracer};
-use crate::proc::{own_pid, tree as proc_tree};
+use crate::proc::{doctor, own_pid, tree as proc_tree};
 use crate::ptrace::{Options, PtraceError, Stopped, Tid, hear_beside, interrupt, seize};
 use crate::recording::{Exec, Loaded, Occasion};
 use crate::syscall::Errno;
@@ -51,22 +53,45 @@ impl Tracer {
     /// What a process forks once it is seized is seized by the kernel with it; what it has forked
     /// just before is found by looking again until nothing new shows up.
     fn seize_descendants(&mut self, pids: &[i32], has_tracee: &dyn Fn()) {
-        loop {
-            let mut new = false;
+        let mut refused = BTreeMap::new();
+        let mut new = true;
+        while new {
+            new = false;
+            // Who was refused the last time may be gone by now, or another tracer's no more.
+            refused.clear();
             for pid in pids.iter().flat_map(|pid| proc_tree::descendants(*pid).unwrap_or_default())
             {
+                if pid == own_pid() {
+                    self.warn(format!(
+                        "this trace, process {pid}, descends from what it traces, and is left out"
+                    ));
+                    continue;
+                }
                 match self.seize_process(pid, has_tracee) {
                     Ok(any) => new |= any,
                     Err(Errno(libc::ESRCH)) => {}
                     Err(errno) => {
-                        self.warn(format!("a child process could not be traced: {errno}"));
+                        refused.insert(pid, errno);
                     }
                 }
             }
-            if !new {
-                return;
-            }
         }
+        for (pid, errno) in refused {
+            self.note_not_traced(pid, errno, pids);
+        }
+    }
+
+    /// A process that was to be traced with the one that it descends from could not be.
+    fn note_not_traced(&mut self, pid: i32, errno: Errno, wanted: &[i32]) {
+        let name = proc_tree::comm(pid).unwrap_or_else(|_| "?".to_owned());
+        let who = format!("process {pid} ({name})");
+        let why = doctor::obstacle(pid).unwrap_or_else(|| errno.to_string());
+        let wanted =
+            wanted.iter().map(|pid| format!("process {pid}")).collect::<Vec<_>>().join(", ");
+        self.warn(format!(
+            "{who} could not be traced: {why}. If only {wanted} is meant, give `--no-tree`"
+        ));
+        self.not_traced.push(who);
     }
 
     /// Seizes the threads of a process until no new one shows up; whether there was any.

@@ -1,13 +1,19 @@
 //! `--max-share`: letting a busy process run free for a while when the stops cost too much: from when
-//! its bucket is empty until that is half full again, which gives the next look room for more than
-//! a glimpse.
+//! its bucket is empty until that is half full again. The bucket is small, so that gaps are many and
+//! short rather than one and long, and what the process does in turn is seen of all of it.
 
 use std::time::{Duration, Instant};
 
 use super::bucket::Bucket;
 use crate::recording::Gap;
 
-const CAPACITY: Duration = Duration::from_secs(2);
+/// How long the share takes to fill a bucket: a gap lasts half of it, but for what the stops have
+/// cost beyond the bucket.
+const FILLED_IN: Duration = Duration::from_secs(5);
+
+/// What a look may cost at least before it ends: attaching to some hundred threads alone costs
+/// milliseconds, and nothing is learned of less. With shares below 0.4 % gaps are longer for it.
+const LEAST_CAPACITY: Duration = Duration::from_millis(20);
 
 /// How many gaps are kept one by one.
 const MAX_GAPS: usize = 1024;
@@ -26,7 +32,10 @@ impl Breather {
     /// Watching. `share` is a fraction of one core.
     pub fn new(share: Option<f64>, now: Instant) -> Breather {
         Breather {
-            bucket: share.map(|share| Bucket::new(CAPACITY, share, now)),
+            bucket: share.map(|share| {
+                let capacity = FILLED_IN.mul_f64(share).max(LEAST_CAPACITY);
+                Bucket::new(capacity, share, now)
+            }),
             free_since: None,
             gaps: Vec::new(),
             gaps_total_ms: 0,
@@ -102,13 +111,42 @@ mod tests {
         let start = Instant::now();
         let mut breather = Breather::new(Some(0.1), start);
         let second = Duration::from_secs(1);
-        assert!(!breather.spend(second, start + second, 1_000), "a burst is free");
-        assert!(breather.spend(5 * second, start + 6 * second, 6_000));
+        assert!(!breather.spend(second / 4, start + second, 1_000), "a burst is free");
+        assert!(breather.spend(second, start + 2 * second, 2_000));
         assert!(!breather.is_watching());
-        assert_eq!(breather.gaps(7_000), (vec![Gap { from_ms: 6_000, to_ms: 7_000 }], 1_000));
+        assert_eq!(breather.gaps(3_000), (vec![Gap { from_ms: 2_000, to_ms: 3_000 }], 1_000));
         let deadline = breather.deadline().expect("it runs free");
-        assert!(!breather.due(start, 7_000));
-        assert!(breather.due(deadline + Duration::from_millis(1), 36_000));
-        assert_eq!(breather.gaps(40_000), (vec![Gap { from_ms: 6_000, to_ms: 36_000 }], 30_000));
+        assert!(!breather.due(start, 3_000));
+        assert!(breather.due(deadline + Duration::from_millis(1), 9_000));
+        assert_eq!(breather.gaps(10_000), (vec![Gap { from_ms: 2_000, to_ms: 9_000 }], 7_000));
+    }
+
+    /// What a process that stops all the time costs in a minute, and the longest of its gaps.
+    fn storm(share: f64) -> (Duration, Duration) {
+        let tick = Duration::from_micros(100);
+        let start = Instant::now();
+        let mut breather = Breather::new(Some(share), start);
+        let (mut now, mut cost, mut longest) = (start, Duration::ZERO, Duration::ZERO);
+        while now < start + Duration::from_secs(60) {
+            now += tick;
+            cost += tick;
+            if breather.spend(tick, now, 0) {
+                let deadline = breather.deadline().expect("it runs free");
+                longest = longest.max(deadline - now);
+                now = deadline;
+                assert!(breather.due(now, 0));
+            }
+        }
+        (cost, longest)
+    }
+
+    #[test]
+    fn the_share_holds_over_a_minute_and_gaps_are_short() {
+        for share in [0.01, 0.05, 0.1, 0.5] {
+            let (cost, longest) = storm(share);
+            let allowed = Duration::from_secs(60).mul_f64(share);
+            assert!(cost > allowed.mul_f64(0.9) && cost < allowed.mul_f64(1.1), "{share} {cost:?}");
+            assert!(longest < Duration::from_millis(2_600), "{share}: {longest:?}");
+        }
     }
 }

@@ -15,7 +15,7 @@ use super::mailbox::{Letter, Mailbox};
 use super::meter::StopMeter;
 use super::modules::{MappedFile, Modules};
 use super::snapshot::Snapshot;
-use super::stop::{Action, Cause, StopPlan};
+use super::stop::{AGAIN_AFTER, Action, Cause, StopPlan};
 use super::target::{Session, Target};
 use super::tree::{Thread, Tree};
 use super::untraced::Stripped;
@@ -24,7 +24,7 @@ use crate::ptrace::{
     Event, Options, PtraceError, Request, Stopped, Tid, WaitError, interrupt, kill, seize, spawn,
     wait,
 };
-use crate::recording::{Books, EndCause, Moment, Occasion, Phase, Run};
+use crate::recording::{Books, EndCause, ExitStatus, Moment, Occasion, Phase, Run};
 use crate::syscall::{Errno, SignalSet, asks_to_stop, signal_name};
 
 /// Why a run could not begin, or could not go on.
@@ -94,9 +94,15 @@ pub(super) struct Tracer {
     pub(super) launched: Option<i32>,
     /// The process that we have told to end.
     pub(super) told: Option<i32>,
+    /// Whether the launched process, and not only what outlived it, was asked to end.
+    pub(super) launched_was_asked: bool,
+    /// The last signal that may ask for the end and that the launched process was seen to take.
+    pub(super) launched_took: Option<(i32, Instant)>,
     pub(super) options: Options,
     /// What was heard while threads were seized, and is still to be served.
     pub(super) heard: VecDeque<Event>,
+    /// The processes that were to be traced, too, and could not be, by number and name.
+    pub(super) not_traced: Vec<String>,
     /// We attached, and are letting go of every thread as it stops.
     pub(super) letting_go: bool,
     /// We are to end although threads have not stopped yet to be let go; the kernel does it then.
@@ -145,8 +151,11 @@ impl Tracer {
             mailbox,
             launched: None,
             told: None,
+            launched_was_asked: false,
+            launched_took: None,
             options: Options { die_with_tracer: launches, exit_stops: true, filter_stops },
             heard: VecDeque::new(),
+            not_traced: Vec::new(),
             letting_go: false,
             at_once: false,
             stripped_calls: 0,
@@ -329,8 +338,15 @@ impl Tracer {
     pub(super) fn act(&mut self, action: Action) {
         match action {
             Action::Nothing => {}
-            Action::Told(_) => self.begin_shutdown(),
+            Action::Told(signal) => {
+                // It may have died of its copy before we read ours.
+                let took = self.launched_took.filter(|(_, at)| at.elapsed() < AGAIN_AFTER);
+                let took_it = took.is_some_and(|(taken, _)| taken == signal);
+                self.launched_was_asked |= took_it || self.tree.first_lives();
+                self.begin_shutdown();
+            }
             Action::Send(signal) => {
+                self.launched_was_asked |= self.tree.first_lives();
                 self.begin_shutdown();
                 self.signal_program(signal);
             }
@@ -339,6 +355,13 @@ impl Tracer {
                     self.send(pid, libc::SIGKILL);
                 }
             }
+        }
+    }
+
+    /// The program's process takes a signal that may ask for the end.
+    pub(super) fn note_taken(&mut self, signal: i32, now: Instant) {
+        if self.tree.first_lives() {
+            self.launched_took = Some((signal, now));
         }
     }
 
@@ -514,13 +537,15 @@ impl Tracer {
 
     /// The end of the run in the recording's words.
     pub(super) fn cause(&self) -> EndCause {
+        // A daemon goes on when what launched it has ended well, and is the program then.
+        let ended_well = self.tree.first_status() == Some(&ExitStatus::Code(0));
         if self.not_started.is_some() {
             EndCause::NotStarted
         } else if self.letting_go {
             EndCause::Detached
         } else if self.plan.was_killed() {
             EndCause::Killed
-        } else if self.plan.told_by().is_some() {
+        } else if self.plan.told_by().is_some() && (self.launched_was_asked || ended_well) {
             EndCause::Stopped
         } else {
             EndCause::Exited

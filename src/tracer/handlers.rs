@@ -381,7 +381,11 @@ impl Tracer {
         };
         let Some(thread) = self.tree.thread(stopped.tid()) else { return };
         if Some(thread.pid) == self.tree.oldest() {
-            let action = self.plan.program_took(signal, std::time::Instant::now());
+            let now = std::time::Instant::now();
+            if asks_to_stop(signal) {
+                self.note_taken(signal, now);
+            }
+            let action = self.plan.program_took(signal, now);
             self.act(action);
         }
     }
@@ -410,6 +414,7 @@ impl Tracer {
             && let Ok(origin) = stopped.signal_origin()
         {
             let now = std::time::Instant::now();
+            self.note_taken(signal, now);
             let action = self.plan.program_received(signal, origin, now);
             self.act(action);
         }

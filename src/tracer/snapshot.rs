@@ -64,7 +64,14 @@ impl Tracer {
             duration_ms: now_ms,
             complete: false,
             incomplete_because: vec!["the run has not ended".to_owned()],
-            watch: Watch { gaps, gaps_total_ms, mode: self.run.watch.mode, settled, let_through },
+            watch: Watch {
+                gaps,
+                gaps_total_ms,
+                processes_not_traced: self.not_traced.len() as u64,
+                mode: self.run.watch.mode,
+                settled,
+                let_through,
+            },
             phases: self.phases.clone(),
             cost: self.meter.to_cost(),
             books: self.books.clone(),
@@ -86,9 +93,8 @@ impl Tracer {
         let mut run = self.snapshot().into_run();
         run.ended_at = Some(humantime::format_rfc3339_millis(SystemTime::now()).to_string());
         let cause = self.cause();
-        let status = self.tree.first_status().cloned();
         let requested = self.plan.requested();
-        run.ending = Some(Ending {
+        let ending = Ending {
             cause,
             requested_by: requested.as_ref().map(|(by, _)| by.clone()),
             stop_signal: self
@@ -97,12 +103,20 @@ impl Tracer {
                 .filter(|_| self.launched.is_some())
                 .map(|(signal, sent)| StopSignal { name: signal_name(signal), sent }),
             shutdown_ms: requested.map(|(_, at)| duration_ms(at)),
-            status: status.clone(),
-        });
-        run.incomplete_because = incomplete_because(cause, status.as_ref());
+            by_itself_ms: self
+                .tree
+                .first_ended_ms()
+                .filter(|_| self.launched.is_some() && !self.launched_was_asked),
+            status: self.tree.first_status().cloned(),
+        };
+        run.incomplete_because = incomplete_because(&ending);
+        run.ending = Some(ending);
         if self.launched.is_some() && run.syscalls.is_empty() {
             run.incomplete_because.push("the program was never executed".to_owned());
         }
+        run.incomplete_because.extend(self.not_traced.iter().map(|who| {
+            format!("{who} belongs to what was to be traced, and could not be: see the warnings")
+        }));
         if self.not_started.is_none() {
             run.incomplete_because.extend(self.books.faults());
         }
@@ -112,22 +126,28 @@ impl Tracer {
 }
 
 /// What the end of the program says against the run.
-fn incomplete_because(cause: EndCause, status: Option<&ExitStatus>) -> Vec<String> {
-    let because = match (cause, status) {
-        (EndCause::Exited, Some(ExitStatus::Code(0)))
-        | (EndCause::Stopped | EndCause::Detached, _) => None,
-        (EndCause::Exited, Some(ExitStatus::Code(code))) => {
+fn incomplete_because(ending: &Ending) -> Vec<String> {
+    let by_itself = ending.by_itself_ms.is_some();
+    let own_end = match &ending.status {
+        Some(ExitStatus::Code(0)) => None,
+        Some(ExitStatus::Code(code)) => {
             Some(format!("the program ended by itself with status {code}"))
         }
-        (EndCause::Exited, Some(ExitStatus::Signal(signal))) => {
+        Some(ExitStatus::Signal(signal)) => {
             Some(format!("the program was killed by {signal}, which we did not send"))
         }
-        (EndCause::Exited, None) => Some("how the program ended is not known".to_owned()),
-        (EndCause::Killed, _) => {
-            Some("the program did not end when it was asked to, and was killed".to_owned())
-        }
-        (EndCause::NotStarted, _) => Some("the program could not be started".to_owned()),
-        (EndCause::TracerLost, _) => Some("the tracer was lost".to_owned()),
+        None => Some("how the program ended is not known".to_owned()),
     };
-    because.into_iter().collect()
+    let cause = match ending.cause {
+        EndCause::Exited | EndCause::Stopped | EndCause::Detached => None,
+        EndCause::Killed if by_itself => {
+            Some("what outlived the program did not end when it was asked to, and was killed")
+        }
+        EndCause::Killed => Some("the program did not end when it was asked to, and was killed"),
+        EndCause::NotStarted => Some("the program could not be started"),
+        EndCause::TracerLost => Some("the tracer was lost"),
+    };
+    let is_own = by_itself || ending.cause == EndCause::Exited;
+    let own_end = own_end.filter(|_| is_own && ending.cause != EndCause::NotStarted);
+    own_end.into_iter().chain(cause.map(str::to_owned)).collect()
 }

@@ -15,7 +15,7 @@ use crate::syscall::{asks_to_stop, signal_name};
 const GRACE: Duration = Duration::from_millis(150);
 
 /// A further request counts only after this time: `timeout(1)` signals its child and the group.
-const AGAIN_AFTER: Duration = Duration::from_secs(1);
+pub const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// What the user wants of the end of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

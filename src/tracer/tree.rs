@@ -194,8 +194,9 @@ pub struct Tree {
     /// Ended processes, whose pids may be in use again.
     ended: Log<Listed>,
     ended_not_kept: u64,
-    /// What the process that was born first ended with.
+    /// What the process that was born first ended with, and when.
     first_status: Option<ExitStatus>,
+    first_ended_ms: Option<u64>,
     serial: u64,
     /// Births that a parent's event told of and whose thread has not shown up.
     announced: HashMap<Tid, Maker>,
@@ -347,6 +348,7 @@ impl Tree {
                 let is_first = process.serial == 0;
                 if is_first {
                     self.first_status.clone_from(&process.status);
+                    self.first_ended_ms = process.ended_ms;
                 }
                 if is_first || self.ended.len() < MAX_ENDED {
                     self.ended.push(process.into_listed(thread.pid));
@@ -436,6 +438,17 @@ impl Tree {
     pub fn first_status(&self) -> Option<&ExitStatus> {
         self.first_status.as_ref()
     }
+
+    /// When it ended.
+    pub fn first_ended_ms(&self) -> Option<u64> {
+        self.first_ended_ms
+    }
+
+    /// Whether it lives, and is not on its way out.
+    pub fn first_lives(&self) -> bool {
+        let first = self.processes.iter().find(|(_, process)| process.serial == 0);
+        first.is_some_and(|(pid, _)| self.threads.values().any(|t| t.pid == *pid && !t.exiting))
+    }
 }
 
 /// A wait status in the recording's words.
@@ -497,9 +510,11 @@ mod tests {
         tree.add(Tid(9), 9, Some(10), 1);
         tree.add(Tid(20), 20, Some(9), 2);
         assert_eq!(tree.oldest(), Some(10));
+        assert!(tree.first_lives());
         tree.remove(Tid(10), Some(Ended::Code(0)), 3);
         assert_eq!(tree.oldest(), Some(9));
         assert_eq!(tree.first_status(), Some(&ExitStatus::Code(0)));
+        assert_eq!((tree.first_ended_ms(), tree.first_lives()), (Some(3), false));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fs;
 use crate::syscall::Cap;
 
 use super::super::host::{self, KernelVersion};
-use super::super::{ThreadStatus, tree};
+use super::super::{ThreadStatus, own_pid, tree};
 use super::confinement::Confinement;
 use super::emulation::{Emulation, Signs};
 
@@ -22,7 +22,9 @@ pub struct Facts {
     pub container: Option<String>,
     /// `/proc/sys/kernel/yama/ptrace_scope`; none without Yama.
     pub ptrace_scope: Option<u8>,
-    /// Our own status; none where `/proc` is not to be read.
+    /// What `/proc` shows.
+    pub proc: ProcView,
+    /// Our own status; none where `/proc` does not show it.
     pub status: Option<ThreadStatus>,
     /// The name of who traces us, if anybody does and it can be read.
     pub tracer: Option<String>,
@@ -30,6 +32,43 @@ pub struct Facts {
     pub confinement: Option<Confinement>,
     /// Whether a child of ours could be traced; none if that was not tried.
     pub self_test: Option<Result<(), SelfTestFailure>>,
+}
+
+/// Whose processes `/proc` shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcView {
+    /// Those of our pid namespace, by the ids that we know them by.
+    Ours,
+    /// Those of another pid namespace, as after `unshare --pid` without `--mount-proc`: under our
+    /// ids stand other processes.
+    Foreign {
+        /// Our id in our namespace.
+        own: i32,
+        /// Our id as `/proc/self` tells it; none if we are not seen there.
+        told: Option<i32>,
+    },
+    /// Nobody's: there is none.
+    Absent,
+}
+
+impl ProcView {
+    fn gather() -> ProcView {
+        let own = own_pid();
+        let Ok(link) = fs::read_link("/proc/self") else {
+            // Of a namespace that we are not in, the link is there and cannot be followed.
+            return match fs::symlink_metadata("/proc/self") {
+                Ok(_) => ProcView::Foreign { own, told: None },
+                Err(_) => ProcView::Absent,
+            };
+        };
+        let told = link.to_str().and_then(|text| text.parse().ok());
+        // The ids may be the same by chance; then there is still one for each namespace.
+        let is_inner = || ThreadStatus::read_own().is_ok_and(|s| s.ns_pids.len() > 1);
+        if told != Some(own) || is_inner() {
+            return ProcView::Foreign { own, told };
+        }
+        ProcView::Ours
+    }
 }
 
 /// What went wrong when a child of ours was to be traced.
@@ -45,7 +84,9 @@ impl Facts {
     /// Gathers all but the self-test, which is not for this module to make.
     pub fn gather() -> Facts {
         let release = host::kernel_release();
-        let status = ThreadStatus::read_own().ok();
+        let proc = ProcView::gather();
+        // Elsewhere it is another process's.
+        let status = (proc == ProcView::Ours).then(ThreadStatus::read_own).and_then(Result::ok);
         let tracer = status.as_ref().filter(|s| s.tracer_pid != 0);
         Facts {
             version: KernelVersion::parse(&release),
@@ -55,6 +96,7 @@ impl Facts {
             tracer: tracer.and_then(|s| tree::comm(s.tracer_pid).ok()),
             confinement: Confinement::gather(),
             self_test: None,
+            proc,
             release,
             status,
         }

@@ -5,8 +5,9 @@ use serde::Serialize;
 use super::super::host::KernelVersion;
 use super::confinement::Module;
 use super::emulation::Emulator;
-use super::facts::{Facts, SelfTestFailure};
+use super::facts::{Facts, ProcView, SelfTestFailure};
 use super::target::{AttachTarget, Running};
+use crate::syscall::CapSet;
 
 /// What is wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,6 +55,9 @@ pub enum Verdict {
 
 use Verdict::Fine;
 
+/// The detail of what is read in `/proc` where that does not show us.
+const UNKNOWN: &str = "not known without /proc";
+
 /// Whether tracing is possible.
 pub fn is_possible(checks: &[Check]) -> bool {
     !checks.iter().any(|check| matches!(check.verdict, Verdict::Refused { .. }))
@@ -70,6 +74,7 @@ pub fn judge(facts: &Facts, wish: &Wish) -> Vec<Check> {
         seccomp(facts, wish),
         confinement(facts, wish),
         tracer(facts),
+        proc_view(facts),
     ];
     if let Wish::Attach(targets) = wish {
         checks.extend(targets.iter().map(|target| process(facts, target)));
@@ -182,7 +187,9 @@ fn yama(facts: &Facts, wish: &Wish) -> Check {
 }
 
 fn capability(facts: &Facts) -> Check {
-    let detail = if facts.has_sys_ptrace() {
+    let detail = if facts.status.is_none() {
+        UNKNOWN
+    } else if facts.has_sys_ptrace() {
         "held"
     } else {
         // begin_new_exec and cap_bprm_creds_from_file: LSM_UNSAFE_PTRACE.
@@ -193,10 +200,7 @@ fn capability(facts: &Facts) -> Check {
 
 fn seccomp(facts: &Facts, wish: &Wish) -> Check {
     let check = |detail: String, verdict| check("seccomp", "seccomp", detail, verdict);
-    let Some(status) = &facts.status else {
-        let todo = "nothing can be learned of processes; mount it: `mount -t proc proc /proc`";
-        return check("/proc is not to be read".to_owned(), refused(todo));
-    };
+    let Some(status) = &facts.status else { return check(UNKNOWN.to_owned(), Fine) };
     if status.seccomp_mode == 0 {
         return check("no filter over us".to_owned(), Fine);
     }
@@ -264,7 +268,8 @@ fn confinement(facts: &Facts, wish: &Wish) -> Check {
 /// A thread has one tracer (ptrace(2)). One who follows our children, `strace -f`, has them before
 /// we can.
 fn tracer(facts: &Facts) -> Check {
-    let pid = facts.status.as_ref().map_or(0, |status| status.tracer_pid);
+    let Some(status) = &facts.status else { return check("traced", "traced", UNKNOWN, Fine) };
+    let pid = status.tracer_pid;
     if pid == 0 {
         return check("traced", "traced", "nobody traces us", Fine);
     }
@@ -277,6 +282,27 @@ fn tracer(facts: &Facts) -> Check {
     check("traced", "traced", detail, verdict)
 }
 
+/// Everything that is told of a process is read there, by its number.
+fn proc_view(facts: &Facts) -> Check {
+    let (detail, verdict) = match facts.proc {
+        ProcView::Ours if facts.status.is_some() => ("that of this pid namespace".to_owned(), Fine),
+        ProcView::Ours | ProcView::Absent => {
+            let todo = "nothing can be learned of processes; mount it: `mount -t proc proc /proc`";
+            ("not to be read".to_owned(), refused(todo))
+        }
+        ProcView::Foreign { own, told } => {
+            let told = told.map_or("does not see us".to_owned(), |told| format!("says {told}"));
+            let todo = "what it tells is of other processes; mount that of this namespace \
+                        (`unshare --mount-proc`, or `mount -t proc proc /proc` in a mount \
+                        namespace of its own), or run in the pid namespace that it shows";
+            let detail =
+                format!("it is another pid namespace's: we are process {own}, and it {told}");
+            (detail, refused(todo))
+        }
+    };
+    check("proc", "/proc", detail, verdict)
+}
+
 fn process(facts: &Facts, target: &AttachTarget) -> Check {
     let pid = target.pid;
     let check =
@@ -287,32 +313,70 @@ fn process(facts: &Facts, target: &AttachTarget) -> Check {
             refused("look for its number with `pgrep -a NAME`; in a container it has another one"),
         );
     };
-    let detail = running.comm.clone();
+    let verdict = obstacle_of(facts, pid, running).map_or(Fine, refused);
+    check(running.comm.clone(), verdict)
+}
+
+/// What stands in the way of tracing this process, and what to do about it, as far as that can be
+/// known.
+pub fn obstacle(pid: i32) -> Option<String> {
+    obstacle_of(&Facts::gather(), pid, &AttachTarget::gather(pid).running?)
+}
+
+fn obstacle_of(facts: &Facts, pid: i32, running: &Running) -> Option<String> {
     let capable = facts.has_sys_ptrace();
-    let verdict = if running.is_own {
-        refused("that is this very process, which cannot trace itself")
+    let ours = facts.status.as_ref().map_or(CapSet(0), |status| status.cap_prm);
+    let lacking = running.permitted.without(ours);
+    let told = |what: &str| Some(what.to_owned());
+    if running.is_own {
+        told("that is this very process, which cannot trace itself")
     } else if running.tgid != pid {
-        refused(format!("that is a thread; give its process: --pid {}", running.tgid))
+        Some(format!("that is a thread; give its process: --pid {}", running.tgid))
     } else if running.kernel_thread {
-        refused("that is a thread of the kernel's own, which makes no syscalls")
+        told("that is a thread of the kernel's own, which makes no syscalls")
     } else if running.dead {
-        refused("it has ended and waits for its parent; look for its successor")
+        told("it has ended and waits for its parent; look for its successor")
     } else if running.tracer_pid != 0 {
+        let name = running.tracer.as_deref().unwrap_or("?");
         let tracer = running.tracer_pid;
-        refused(format!("process {tracer} traces it already (a debugger, strace?); end that first"))
+        Some(format!(
+            "process {tracer} ({name}) traces it already (a debugger, strace?); end that first"
+        ))
     } else if !running.same_owner && !capable {
-        refused("it belongs to somebody else; run with sudo, or with CAP_SYS_PTRACE")
+        let (uid, gid) = running.owner;
+        Some(format!(
+            "it belongs to somebody else (user {uid}, group {gid}); run with sudo, or with \
+             CAP_SYS_PTRACE"
+        ))
+    } else if !running.dumpable && !capable {
+        told(
+            "it is protected (prctl(2), PR_SET_DUMPABLE; or it was given other rights than its \
+             user's); run with sudo, or with CAP_SYS_PTRACE",
+        )
+    } else if !lacking.is_empty() && !capable {
+        // cap_ptrace_access_check (security/commoncap.c).
+        let names: Vec<String> = lacking.iter().map(|cap| cap.to_string()).collect();
+        Some(format!(
+            "it holds {}, which we do not; run with sudo, or with CAP_SYS_PTRACE",
+            names.join(", ")
+        ))
     } else if running.same_user_ns == Some(false) && !capable {
-        refused("it is in another user namespace; run with sudo on the host")
+        told("it is in another user namespace; run with sudo on the host")
     } else if facts.ptrace_scope == Some(1) && !running.descendant && !capable {
-        refused(
+        told(
             "kernel.yama.ptrace_scope is 1, and it is not our descendant; run with sudo, or let \
              `seccomp-gen trace -- COMMAND` start it",
         )
+    } else if running.closed {
+        told(
+            "the kernel denies access to it, and neither its user, its capabilities nor another \
+             tracer is why: a security module forbids it (Landlock, SELinux, a BPF program), it \
+             is of an outer user namespace, or the kernel has a rule of its own; run outside of \
+             what forbids it",
+        )
     } else {
-        Fine
-    };
-    check(detail, verdict)
+        None
+    }
 }
 
 fn self_test(facts: &Facts, explained: bool) -> Option<Check> {

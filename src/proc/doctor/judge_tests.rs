@@ -16,6 +16,7 @@ fn facts() -> Facts {
         emulation: None,
         container: None,
         ptrace_scope: None,
+        proc: ProcView::Ours,
         status: Some(ThreadStatus::parse(status).unwrap()),
         tracer: None,
         confinement: None,
@@ -50,7 +51,12 @@ fn target() -> Running {
         kernel_thread: false,
         dead: false,
         tracer_pid: 0,
+        tracer: None,
+        owner: (1, 1),
         same_owner: true,
+        dumpable: true,
+        permitted: CapSet(0),
+        closed: false,
         same_user_ns: Some(true),
         descendant: false,
         label: None,
@@ -159,7 +165,7 @@ fn emulation_is_refused_whatever_else_there_is() {
 
 #[test]
 fn a_filter_over_us_degrades_and_may_be_what_denies() {
-    let mut filtered = with_status(|s| (s.seccomp_mode, s.seccomp_filters) = (2, Some(2)));
+    let filtered = with_status(|s| (s.seccomp_mode, s.seccomp_filters) = (2, Some(2)));
     let verdict = |facts: &Facts, wish| of("seccomp", facts, &wish);
     assert!(verdict(&filtered, Wish::Launch).starts_with("D programs that we start"));
     assert!(verdict(&filtered, Wish::Survey).starts_with("D "));
@@ -169,8 +175,20 @@ fn a_filter_over_us_degrades_and_may_be_what_denies() {
         let verdict = verdict(&failing_by(by_filter, filtered.clone()), Wish::Launch);
         assert!(verdict.starts_with(begin) && verdict.contains("`--cap-add SYS_PTRACE`"));
     }
-    filtered.status = None;
-    assert!(verdict(&filtered, Wish::Launch).contains("mount -t proc"));
+}
+
+#[test]
+fn without_a_proc_of_ours_nothing_is_known() {
+    let without = |proc| Facts { proc, status: None, self_test: None, ..facts() };
+    let verdict = |proc| of("proc", &without(proc), &Wish::Launch);
+    assert_eq!(of("proc", &facts(), &Wish::Launch), "fine");
+    assert!(verdict(ProcView::Absent).contains("mount -t proc"));
+    let foreign = ProcView::Foreign { own: 1, told: Some(77) };
+    assert!(verdict(foreign).contains("--mount-proc"));
+    for check in judge(&without(foreign), &Wish::Launch) {
+        let is_read_there = ["capability", "seccomp", "traced"].contains(&check.id);
+        assert_eq!(check.detail == UNKNOWN, is_read_there, "{check:?}");
+    }
 }
 
 fn confined(module: Module, label: &str, enforcing: bool) -> Facts {
@@ -223,12 +241,18 @@ fn processes_are_refused_for_what_they_are() {
     refused(Running { tgid: 5, ..target() }, "--pid 5");
     refused(Running { kernel_thread: true, ..target() }, "kernel's own");
     refused(Running { dead: true, ..target() }, "has ended");
-    refused(Running { tracer_pid: 12, ..target() }, "process 12 traces it already");
+    refused(
+        Running { tracer_pid: 12, tracer: Some("gdb".into()), ..target() },
+        "process 12 (gdb) traces it already",
+    );
+    refused(Running { closed: true, ..target() }, "Landlock");
     let missing = Wish::Attach(vec![AttachTarget { pid: 9, running: None }]);
     assert!(of("process", &facts(), &missing).contains("pgrep"));
 
     for running in [
         Running { same_owner: false, ..target() },
+        Running { dumpable: false, ..target() },
+        Running { permitted: SYS_PTRACE, ..target() },
         Running { same_user_ns: Some(false), ..target() },
     ] {
         assert!(verdict(&facts(), running.clone()).starts_with("R "));

@@ -9,6 +9,6 @@ mod target;
 
 pub use confinement::{Confinement, Module};
 pub use emulation::{Emulation, Emulator};
-pub use facts::{Facts, SelfTestFailure};
-pub use judge::{Check, Verdict, Wish, is_possible, judge};
+pub use facts::{Facts, ProcView, SelfTestFailure};
+pub use judge::{Check, Verdict, Wish, is_possible, judge, obstacle};
 pub use target::{AttachTarget, Running};

@@ -2,8 +2,9 @@
 
 use std::os::unix::fs::MetadataExt;
 
-use super::super::{ThreadStatus, tree};
+use super::super::{ProcError, ThreadStatus, tree};
 use super::confinement;
+use crate::syscall::CapSet;
 
 /// A process that is to be attached to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,9 +30,19 @@ pub struct Running {
     pub dead: bool,
     /// Who traces it; 0 for nobody.
     pub tracer_pid: i32,
-    /// Whether it runs with our own user and group, all of them the same, and is not protected
-    /// from us by having been given others (ptrace(2), "Ptrace access mode checking").
+    /// The name of who traces it, if anybody does and it can be read.
+    pub tracer: Option<String>,
+    /// Its effective user and group.
+    pub owner: (u32, u32),
+    /// Whether it runs with our own user and group, all of them the same (ptrace(2), "Ptrace access
+    /// mode checking").
     pub same_owner: bool,
+    /// Whether it is not protected, by itself or for having been given other rights (`PR_SET_DUMPABLE`).
+    pub dumpable: bool,
+    /// The capabilities that its threads may use.
+    pub permitted: CapSet,
+    /// Whether the kernel denies us the least that it allows to who may attach.
+    pub closed: bool,
     /// Whether it is in our user namespace; none if that may not be seen.
     pub same_user_ns: Option<bool>,
     /// Whether it descends from us.
@@ -50,36 +61,46 @@ impl AttachTarget {
 fn running(pid: i32) -> Option<Running> {
     // Ids that kill(2) would take for a group are no process's.
     let leader = (pid > 0).then(|| ThreadStatus::read(pid).ok()).flatten()?;
-    // A leader may end before its threads; the process lives on in them.
-    let others = || tree::threads(pid).unwrap_or_default().into_iter();
-    let status = match leader.is_dead() {
-        true => others().filter_map(|tid| ThreadStatus::read(tid).ok()).find(|s| !s.is_dead()),
-        false => None,
-    };
-    let status = status.unwrap_or(leader);
+    // A leader may end before its threads; the process lives on in them. And each thread has rights
+    // and a tracer of its own. The leader once more at the end: an execve(2) of another thread has
+    // put that in the place of a leader that was dead.
+    let others = tree::threads(pid).unwrap_or_default().into_iter().filter(|tid| *tid != pid);
+    let living: Vec<ThreadStatus> = [leader.clone()]
+        .into_iter()
+        .chain(others.chain([pid]).filter_map(|tid| ThreadStatus::read(tid).ok()))
+        .filter(|status| !status.is_dead())
+        .collect();
+    let threads = if living.is_empty() { vec![leader] } else { living };
+    let status = &threads[0];
+    let tracer_pid = threads.iter().map(|s| s.tracer_pid).find(|pid| *pid != 0).unwrap_or(0);
     let own = i32::try_from(std::process::id()).ok()?;
-    let namespaces = tree::user_ns(pid).ok().zip(tree::user_ns(own).ok());
+    let namespace = tree::user_ns(pid);
+    let owner = (status.uid[1], status.gid[1]);
     Some(Running {
         tgid: status.tgid,
         is_own: status.tgid == own,
         kernel_thread: tree::stat(pid).is_ok_and(|stat| stat.kernel_thread),
         dead: status.is_dead(),
-        tracer_pid: status.tracer_pid,
-        same_owner: same_owner(pid, &status),
-        same_user_ns: namespaces.map(|(its, ours)| its == ours),
+        tracer_pid,
+        tracer: tree::comm(tracer_pid).ok(),
+        owner,
+        same_owner: threads.iter().all(is_ours),
+        dumpable: std::fs::metadata(format!("/proc/{pid}/status"))
+            .is_ok_and(|file| (file.uid(), file.gid()) == owner),
+        permitted: threads.iter().fold(CapSet(0), |sum, s| sum.union(s.cap_prm)),
+        // ptrace_may_access (kernel/ptrace.c) is asked for this link as for an attach.
+        closed: namespace.as_ref().is_err_and(ProcError::is_denied),
+        same_user_ns: namespace.ok().zip(tree::user_ns(own).ok()).map(|(its, ours)| its == ours),
         descendant: tree::is_descendant(status.tgid, own),
         label: confinement::label(&pid.to_string()),
-        comm: status.comm,
+        comm: status.comm.clone(),
     })
 }
 
-/// The kernel compares our real ids with its real, effective and saved ones, and asks whether the
-/// process is dumpable: if not, its `/proc` files belong to root.
-fn same_owner(pid: i32, its: &ThreadStatus) -> bool {
+/// The kernel compares our real ids with its real, effective and saved ones.
+fn is_ours(its: &ThreadStatus) -> bool {
     let (uid, gid) = (nix::unistd::getuid().as_raw(), nix::unistd::getgid().as_raw());
-    let dumpable = std::fs::metadata(format!("/proc/{pid}/status"))
-        .is_ok_and(|file| file.uid() == its.uid[1] && file.gid() == its.gid[1]);
-    its.uid[..3].iter().all(|id| *id == uid) && its.gid[..3].iter().all(|id| *id == gid) && dumpable
+    its.uid[..3].iter().all(|id| *id == uid) && its.gid[..3].iter().all(|id| *id == gid)
 }
 
 #[cfg(test)]

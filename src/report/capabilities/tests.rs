@@ -71,6 +71,7 @@ fn a_run(lived: Vec<Lived>, evidence: Vec<CapabilityEvidence>) -> Run {
             mode: Mode::Full,
             gaps: Vec::new(),
             gaps_total_ms: 0,
+            processes_not_traced: 0,
             settled: None,
             let_through: Vec::new(),
         },

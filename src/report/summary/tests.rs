@@ -37,6 +37,7 @@ fn complete() -> Summary {
         mode: Mode::Full,
         settled: None,
         unwatched_ms: 0,
+        processes_not_traced: 0,
         processes: 41,
         ended: "exited with 0, 1.2 s after SIGINT".to_owned(),
         syscalls: Counts {
@@ -166,7 +167,7 @@ fn text_of_an_incomplete_run() {
     let text = incomplete().to_text(Style::PLAIN);
     assert!(text.lines().all(|line| line.chars().count() <= WIDTH));
     assert_snapshot!(text, @r"
-    node: INCOMPLETE, 58 syscalls in 40.12 s
+    node: INCOMPLETE, 58 syscalls in 40.12 s, 12.34 s of that unwatched
       - the program did not end within 10 s of SIGTERM and was killed; what it
         does at a clean end was not seen
       - 2 threads were born and never seen
@@ -213,6 +214,7 @@ fn json_of_a_complete_run() {
       "duration_ms": 750000,
       "mode": "full",
       "unwatched_ms": 0,
+      "processes_not_traced": 0,
       "processes": 41,
       "ended": "exited with 0, 1.2 s after SIGINT",
       "syscalls": {
