@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
 use super::doctor::{self, DoctorArgs};
 use super::failure::{self, Failure};
@@ -26,28 +26,12 @@ pub struct Cli {
     color: Color,
 }
 
-/// How to write what there is to say.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people
-    #[default]
-    Text,
-    /// One JSON object
-    Json,
-}
-
 #[derive(Debug, Subcommand)]
 enum Command {
     Trace(Box<TraceArgs>),
     /// Tell whether this machine can trace, and if not, what is to be done
     Doctor(DoctorArgs),
     Recover(RecoverArgs),
-}
-
-/// The processes that were named, each once, in the order in which they were.
-pub(super) fn distinct(pids: &[i32]) -> Vec<i32> {
-    let is_first = |(at, pid): &(usize, &i32)| !pids[..*at].contains(pid);
-    pids.iter().enumerate().filter(is_first).map(|(_, pid)| *pid).collect()
 }
 
 /// Runs the command line of this process and returns what it exits with.

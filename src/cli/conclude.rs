@@ -5,7 +5,6 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow};
 
-use super::args::Format;
 use super::console::say;
 use super::failure::{self, Failure};
 use super::inspector::Inspector;
@@ -13,6 +12,7 @@ use super::outputs::{self, Outputs};
 use super::plan::not_started;
 use super::summarize::summarize;
 use super::trace_args::TraceArgs;
+use super::values::Format;
 use crate::recording::{Checkpoint, ExitStatus, Keeping, Run, StoreError, Stored, write_whole};
 use crate::report::summary::WrittenFile;
 use crate::report::{Color, Style, Summary};

@@ -5,9 +5,9 @@ use std::io::{IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
-use super::args::Format;
 use super::inspector::Inspector;
 use super::trace_args::TraceArgs;
+use super::values::Format;
 use crate::recording::{Checkpoint, Durability, Run};
 use crate::report::progress::{Kind, LastNew, Progress, Status};
 use crate::tracer::{Live, Observer, Stage};

@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::Args;
 use serde::Serialize;
 
-use super::args::{Format, distinct};
+use super::values::{Format, distinct};
 use crate::proc::doctor::{
     AttachTarget, Check, Facts, SelfTestFailure, Verdict, Wish, is_possible, judge,
 };

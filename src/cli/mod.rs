@@ -9,9 +9,11 @@ mod outputs;
 mod plan;
 mod summarize;
 mod trace_args;
+mod values;
 
 pub mod doctor;
 pub mod recover;
 pub mod trace;
 
-pub use args::{Cli, Format, main};
+pub use args::{Cli, main};
+pub use values::Format;

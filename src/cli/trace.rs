@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 
-use super::args::Format;
 use super::conclude::{conclude, no_report};
 use super::console::{Console, say};
 use super::doctor;
@@ -12,6 +11,7 @@ use super::failure::{self, Failure};
 use super::inspector::Inspector;
 use super::plan::{Plan, blank_run};
 use super::trace_args::TraceArgs;
+use super::values::Format;
 use crate::proc::doctor::{AttachTarget, Wish, is_possible, obstacle};
 use crate::ptrace::{self, Inherited, SignalPort};
 use crate::recording::{Checkpoint, Durability, Leftover, Names, check_writable};

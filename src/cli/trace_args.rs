@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::args::{Format, distinct};
 use super::failure;
+use super::values::{Format, distinct};
 use crate::syscall::signal_from_name;
 
 /// Trace a program from launch to shutdown and write its seccomp profile, its capability report and

@@ -14,30 +14,9 @@
 use std::time::Instant;
 
 use super::engine::Tracer;
-use super::tree::Call;
-use crate::arch::Arch;
+use super::thread::{Again, Call, Shortened};
 use crate::proc::ThreadStatus;
 use crate::ptrace::{Stopped, Tid};
-
-/// A call that was made again, and is under way.
-#[derive(Clone, Copy, Debug)]
-pub struct Again {
-    /// When it was first made.
-    since: Instant,
-    /// How often it was made again.
-    times: u32,
-    shortened: Option<Shortened>,
-}
-
-/// A time-out that was shortened by what of it had passed.
-#[derive(Clone, Copy, Debug)]
-struct Shortened {
-    arch: Arch,
-    /// The address behind the call.
-    ip: u64,
-    /// Milliseconds, as the program gave it.
-    given: u64,
-}
 
 /// `epoll_wait(2)`'s and `epoll_pwait(2)`'s time-out: the fourth argument, an `int` of milliseconds
 /// that is endless below zero.

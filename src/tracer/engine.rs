@@ -17,7 +17,8 @@ use super::modules::{MappedFile, Modules};
 use super::snapshot::Snapshot;
 use super::stop::{AGAIN_AFTER, Action, Cause, StopPlan};
 use super::target::{Session, Target};
-use super::tree::{Thread, Tree};
+use super::thread::Thread;
+use super::tree::Tree;
 use super::untraced::Stripped;
 use crate::proc::{ThreadStatus, own_pid, tree as proc_tree};
 use crate::ptrace::{
@@ -193,7 +194,7 @@ impl Tracer {
         self.launched = Some(tid.0);
         self.live.set_population(1, 1);
         if let Some(thread) = self.tree.thread_mut(tid) {
-            thread.launching = Some(super::tree::Launching::AtGate);
+            thread.launching = Some(super::thread::Launching::AtGate);
             thread.interrupted = true;
         }
     }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::tree::{Call, Process};
+use super::thread::Call;
+use super::tree::Process;
 use crate::knowledge::capability;
 use crate::proc::{host, own_pid, tree as proc_tree};
 use crate::recording::{CapabilityEvidence, CredentialState};

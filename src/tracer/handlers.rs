@@ -1,7 +1,8 @@
 //! What is done at each kind of stop.
 
 use super::engine::Tracer;
-use super::tree::{Birth, Call, Launching, Maker, Thread};
+use super::thread::{Call, Launching, Thread};
+use super::tree::{Birth, Maker};
 use super::untraced;
 use crate::arch::Arch;
 use crate::filter::learned::TRACE_DATA;

@@ -5,11 +5,12 @@
 //! ([`run`]'s caller gives it an [`Observer`]); the two talk through a mailbox, so that the first
 //! never does anything slow while a thread of the program stands stopped.
 //!
-//! The parts: `tree` knows processes and threads, `ledger` the syscalls, `meter` the cost,
-//! `credentials`, `withheld` and `modules` what /proc tells of a process, `snapshot` what a checkpoint
-//! is made of (with `log`, which is cheap to copy), `stop` when and how the program is told to end,
-//! `breather` when it may run free (`bucket`: what it may cost), `attach` and `engine` move the
-//! threads, `again` hides from them that we did.
+//! The parts. What is known: `tree` (processes), `thread`, `ledger` (syscalls), `meter` (cost),
+//! `credentials`, `withheld` and `modules` (what /proc tells), `evidence`; `snapshot` is all of it at
+//! one moment (with `log`, which is cheap to copy). What is decided: `stop` (when and how the program
+//! is told to end), `breather` and `adaptive` (when it may run free; `bucket`: what it may cost). What
+//! is done, as methods of the one tracer in `engine`: `handlers` (at each stop), `attach`, `settle`
+//! (with `injection`), `again`, `strict`, `untraced`, `outcome`.
 
 mod adaptive;
 mod again;
@@ -28,18 +29,20 @@ mod log;
 mod mailbox;
 mod meter;
 mod modules;
+mod outcome;
+mod settle;
 mod snapshot;
 mod stop;
 mod strict;
 mod target;
+mod thread;
 mod tree;
 mod untraced;
 mod withheld;
 
-pub use adaptive::AdaptivePolicy;
 pub use control::{Observer, run};
 pub use engine::{Outcome, TraceError};
 pub use live::{Live, Stage};
 pub use modules::MappedFile;
 pub use stop::StopPolicy;
-pub use target::{Launch, Session, Target};
+pub use target::{AdaptivePolicy, Launch, Session, Target};

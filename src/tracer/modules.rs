@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use super::log::Log;
-use super::tree::{Call, Process};
+use super::thread::Call;
+use super::tree::Process;
 use crate::proc::maps::Object;
 use crate::proc::{Maps, tree as proc_tree};
 use crate::recording::{CodeAddress, Loaded, Module};

@@ -7,7 +7,7 @@
 //! fault.
 
 use super::engine::Tracer;
-use super::tree::Call;
+use super::thread::Call;
 use crate::arch::Arch;
 use crate::ptrace::Stopped;
 

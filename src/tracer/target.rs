@@ -1,11 +1,12 @@
 //! What is to be traced.
 
+use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::time::Duration;
 
-use super::adaptive::AdaptivePolicy;
 use super::stop::StopPolicy;
 use crate::ptrace::Inherited;
+use crate::syscall::SysNo;
 
 /// What is to be traced.
 #[derive(Clone, Debug)]
@@ -35,6 +36,20 @@ pub struct Launch {
     pub inherited: Inherited,
     /// Whether its calls stop for good once that has cost too much; otherwise all of them stop.
     pub adaptive: Option<AdaptivePolicy>,
+}
+
+/// When a program's calls stop no more, and what is let through then.
+#[derive(Clone, Debug)]
+pub struct AdaptivePolicy {
+    /// `--settle-after`: how much stopped time a phase may cost before its calls stop no more.
+    pub settle_after: Duration,
+    /// Native syscalls that an earlier run saw, and that are let through without being seen in this.
+    pub prior: BTreeSet<SysNo>,
+    /// Whether `no_new_privs` may be set in the program: by a tracer without privileges, under which
+    /// a set-user-ID program gets none anyhow.
+    pub may_set_no_new_privs: bool,
+    /// How many filters the program starts under, which we were told to put ours over.
+    pub inherited_filters: u32,
 }
 
 /// A run: what to trace and how it ends.

@@ -1,0 +1,290 @@
+//! What is done to settle: the filter is compiled, the processes are had install it, and each is
+//! watched by what it has.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::adaptive::SHARE;
+use super::bucket::Bucket;
+use super::engine::Tracer;
+use super::injection::{Injection, Progress, Trouble};
+use super::tree::Watching;
+use crate::arch::native;
+use crate::filter::learned;
+use crate::proc::ThreadStatus;
+use crate::ptrace::{CallInfo, Stopped, Tid, interrupt};
+use crate::recording::Settled;
+use crate::syscall::{Cap, SysNo};
+
+/// A syscall that stops each time although it was not hot when the filter was made is told of when
+/// its stops cost more than this share of a core.
+const HOT: f64 = 0.05;
+
+/// In the thread's own user namespace, it lets it install a filter (`seccomp(2)`).
+const CAP_SYS_ADMIN: Cap = Cap(21);
+
+/// Calls that are never put aside for an installation: they end the thread, make another or another
+/// program, or go back to what the kernel keeps for them.
+const NOT_PUT_ASIDE: &[&str] = &[
+    "clone",
+    "clone3",
+    "execve",
+    "execveat",
+    "exit",
+    "exit_group",
+    "fork",
+    "restart_syscall",
+    "rt_sigreturn",
+    "vfork",
+];
+
+impl Tracer {
+    /// A stop has cost this much. If that was one too many, it is time to settle.
+    pub(super) fn spend(&mut self, cost: Duration, at: Instant) {
+        let Some(adaptive) = self.adaptive.as_mut().filter(|a| a.looking) else { return };
+        if adaptive.bucket.spend(cost, at) {
+            adaptive.looking = false;
+            self.settle();
+        }
+    }
+
+    /// Has the filter compiled, by a thread of its own; it is taken in when the mailbox has it.
+    fn settle(&mut self) {
+        let at_ms = self.now_ms();
+        let Some(adaptive) = &mut self.adaptive else { return };
+        let learned = self.ledger.learned(&adaptive.policy.prior);
+        if adaptive.settled.is_none() {
+            let (calls, singles) = self.ledger.calls_and_singles();
+            #[allow(clippy::cast_precision_loss)]
+            let unseen_mass = singles as f64 / calls.max(1) as f64;
+            adaptive.settled = Some(Settled {
+                after_ms: at_ms,
+                stops: self.meter.stops(),
+                cost_ns: self.meter.cost_ns(),
+                syscalls: self.ledger.len() as u64,
+                unseen_mass,
+                installations: 0,
+                longest_installation_ns: 0,
+            });
+        }
+        let known = adaptive.filter.is_some() && learned == adaptive.learned;
+        if known {
+            return;
+        }
+        // A filter that is installed while the next one is compiled is the former.
+        if adaptive.any_filtered {
+            adaptive.let_through.extend(adaptive.learned.numbers());
+        }
+        adaptive.learned = learned.clone();
+        let mailbox = Arc::clone(&self.mailbox);
+        let compile = move || mailbox.deliver_filter(learned::compile(&learned));
+        if let Err(e) = std::thread::Builder::new().name("filter".to_owned()).spawn(compile) {
+            self.stay_full(&format!("no thread could be started to compile the filter: {e}"));
+        }
+    }
+
+    /// The filter is there.
+    pub(super) fn take_filter(&mut self) {
+        match self.mailbox.take_filter() {
+            Some(Ok(compiled)) => {
+                if let Some(adaptive) = &mut self.adaptive {
+                    adaptive.filter = Some(Arc::new(compiled.program));
+                }
+            }
+            Some(Err(e)) => self.stay_full(&e.to_string()),
+            None => {}
+        }
+    }
+
+    fn stay_full(&mut self, why: &str) {
+        self.warn(format!("every call goes on stopping: {why}"));
+        if let Some(adaptive) = &mut self.adaptive {
+            adaptive.looking = true;
+            adaptive.bucket = Bucket::new(Duration::MAX, 1.0, Instant::now());
+        }
+    }
+
+    /// A new phase begins: all calls stop again, until the phase's own budget is spent.
+    pub(super) fn look_again(&mut self) {
+        let now = Instant::now();
+        let Some(adaptive) = &mut self.adaptive else { return };
+        if adaptive.settled.is_none() {
+            return;
+        }
+        adaptive.bucket = Bucket::new(adaptive.policy.settle_after, SHARE, now);
+        if !std::mem::replace(&mut adaptive.looking, true) {
+            self.interrupt_all();
+        }
+    }
+
+    /// At an enter-stop: has the thread install the filter first, if its process is to have one.
+    /// Whether it does.
+    pub(super) fn begin_installation(&mut self, stopped: &Stopped, info: CallInfo) -> bool {
+        let CallInfo::Enter { arch, number, .. } = info else { return false };
+        let Some(adaptive) = self.adaptive.as_ref().filter(|a| a.is_settling()) else {
+            return false;
+        };
+        let Some(filter) = adaptive.filter.clone() else { return false };
+        let may_set = adaptive.policy.may_set_no_new_privs;
+        let Some((thread, process)) = self.tree.process_of(stopped.tid()) else { return false };
+        let puts_aside = arch == Some(native::ARCH)
+            && SysNo { arch: native::ARCH, number }
+                .name()
+                .is_some_and(|name| !NOT_PUT_ASIDE.contains(&name));
+        if process.watching != Watching::Fully
+            || !process.maker_is_known
+            || process.installer.is_some()
+            || process.shares_memory
+            || thread.launching.is_some()
+            || thread.again.is_some()
+            || !puts_aside
+        {
+            return false;
+        }
+        let Some(rights) = thread.credentials.as_deref() else { return false };
+        let has_right = rights.effective.contains(CAP_SYS_ADMIN) || rights.no_new_privs;
+        if !has_right && !may_set {
+            process.watching = Watching::AlwaysFully;
+            self.warn(
+                "a process of the tree has no right to install a filter (CAP_SYS_ADMIN or                  no_new_privs); every call of it goes on stopping"
+                    .to_owned(),
+            );
+            return false;
+        }
+        let sets_no_new_privs = !has_right;
+        let since = self.meter.heard_at();
+        match Injection::begin(stopped, filter, sets_no_new_privs, since) {
+            Ok(injection) => {
+                process.installer = Some(stopped.tid());
+                thread.injection = Some(Box::new(injection));
+                true
+            }
+            Err(e) => {
+                self.tolerate(Err(e));
+                false
+            }
+        }
+    }
+
+    /// A syscall stop of a thread that installs the filter.
+    pub(super) fn on_installation(&mut self, stopped: &Stopped, info: CallInfo) {
+        let CallInfo::Exit { result, .. } = info else { return };
+        let Some((thread, process)) = self.tree.process_of(stopped.tid()) else { return };
+        let Some(injection) = thread.injection.as_mut() else { return };
+        let since = injection.since;
+        match injection.returned(stopped, result) {
+            Ok(Progress::Going) => {}
+            Ok(Progress::NoNewPrivs) => process.our_no_new_privs = true,
+            Ok(Progress::Installed) => {
+                process.our_filters += 1;
+                // The program may have installed one of its own meanwhile, which is for good.
+                if process.watching == Watching::Fully {
+                    process.watching = Watching::Filtered;
+                }
+                // Objects that it maps from now on are found by a last look.
+                process.maps = None;
+                self.installed(since);
+            }
+            Ok(Progress::Over(trouble)) => {
+                thread.injection = None;
+                process.installer = None;
+                if let Some(trouble) = trouble {
+                    process.watching = Watching::AlwaysFully;
+                    self.warn(match trouble {
+                        Trouble::Unsynchronized => "a thread is under a seccomp filter of its own;                                                     every call of its process goes on stopping"
+                            .to_owned(),
+                        Trouble::Failed(errno) => format!(
+                            "the filter could not be installed in a process ({errno}); every call                              of it goes on stopping"
+                        ),
+                    });
+                }
+            }
+            // It is dying; that will be reported.
+            Err(e) => self.tolerate(Err(e)),
+        }
+    }
+
+    fn installed(&mut self, since: Instant) {
+        let took = u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let Some(adaptive) = &mut self.adaptive else { return };
+        adaptive.any_filtered = true;
+        // All that any of them may let through: which one it was is of no matter.
+        adaptive.let_through.extend(adaptive.learned.numbers());
+        if let Some(settled) = &mut adaptive.settled {
+            settled.installations += 1;
+            settled.longest_installation_ns = settled.longest_installation_ns.max(took);
+        }
+    }
+
+    /// The program has put a filter of its own over ours, or strict mode: what that denies never
+    /// reaches ours, so every call of the process stops again, before any filter is asked. The
+    /// thread that stands stopped for it need not be interrupted.
+    pub(super) fn watch_always(&mut self, pid: i32, but: Option<Tid>) {
+        if self.adaptive.is_none() {
+            return;
+        }
+        let Some(process) = self.tree.process_mut(pid) else { return };
+        if std::mem::replace(&mut process.watching, Watching::AlwaysFully) == Watching::Filtered {
+            for tid in self.tree.threads_of(pid).into_iter().filter(|tid| Some(*tid) != but) {
+                if let Some(thread) = self.tree.thread_mut(tid) {
+                    thread.interrupted = true;
+                }
+                let interrupted = interrupt(tid);
+                self.tolerate(interrupted);
+            }
+        }
+    }
+
+    /// A new process was seen for the first time.
+    pub(super) fn count_filters(&mut self, pid: i32, status: &ThreadStatus) {
+        let Some(adaptive) = &self.adaptive else { return };
+        let filters = status.seccomp_filters.unwrap_or(u32::from(status.seccomp_mode == 2));
+        let inherited = adaptive.policy.inherited_filters;
+        if let Some(process) = self.tree.process_mut(pid) {
+            process.filters_at_birth = filters.saturating_sub(inherited);
+        }
+    }
+
+    /// It has become known who made a new process: how it is to be watched.
+    pub(super) fn watch_newborn(&mut self, pid: i32, maker: i32) {
+        let Some(maker) = self.tree.process(maker) else { return };
+        // It may have been forked while the filter was on its way to its maker.
+        let (ours, coming) = (maker.our_filters, u32::from(maker.installer.is_some()));
+        let (watching, no_new_privs) = (maker.watching, maker.our_no_new_privs);
+        let Some(process) = self.tree.process_mut(pid) else { return };
+        process.our_filters = process.filters_at_birth.min(ours + coming);
+        process.our_no_new_privs = no_new_privs;
+        process.watching = if process.filters_at_birth > ours + coming {
+            Watching::AlwaysFully
+        } else {
+            match watching {
+                Watching::Fully if process.our_filters > 0 => Watching::Filtered,
+                Watching::Filtered if process.our_filters == 0 => Watching::Fully,
+                watching => watching,
+            }
+        };
+    }
+
+    /// Warns of syscalls that stop each time and have turned hot.
+    pub(super) fn check_hot(&mut self, now: Instant) {
+        let Some(adaptive) = self.adaptive.as_mut().filter(|a| a.any_filtered) else { return };
+        let passed = now.saturating_duration_since(adaptive.checked).as_secs_f64();
+        adaptive.checked = now;
+        let stop = self.meter.stop_cost().as_secs_f64();
+        let mut hot = Vec::new();
+        for (name, stops) in self.ledger.take_trapped() {
+            #[allow(clippy::cast_precision_loss)]
+            let share = stops as f64 * stop / passed.max(0.001);
+            if share > HOT && adaptive.told_hot.insert(name.clone()) {
+                hot.push((name, share));
+            }
+        }
+        for (name, share) in hot {
+            self.warn(format!(
+                "{name} turned hot after the filter was installed, and stops every time, at {:.0} % \
+                 of a core: run again with `--prior RECORDING`, which lets through what this run saw",
+                share * 100.0
+            ));
+        }
+    }
+}
