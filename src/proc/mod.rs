@@ -2,6 +2,11 @@
 //!
 //! Everything here looks and nothing acts. A process may die between any two reads, which is no
 //! failure: [`ProcError::Gone`] is a case that every caller has to face.
+//!
+//! The files are read by code of our own and not by the `procfs` crate, which has no
+//! `Seccomp_filters`, cuts a thread's name at a colon, fails on one that is not UTF-8 (its
+//! `process/status.rs`), and makes a map of strings of each file, for which a stopped thread would
+//! wait.
 
 mod error;
 mod libc_version;
