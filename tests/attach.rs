@@ -437,23 +437,22 @@ fn a_process_under_another_tracer() {
 /// The process itself is free, its child is not: what the child does is missed.
 #[test]
 fn a_child_under_another_tracer_makes_the_run_incomplete() {
-    let script = "python3 -c 'import time; time.sleep(60)' & while :; do sleep 0.05; done";
+    let script = "tail -f /dev/null & while :; do sleep 0.05; done";
     let shell = start(text(&tool("bash")), &["-c", script]);
-    let is_python = |pid: &i32| field(*pid, *pid, "Name").starts_with("python");
-    let python = || children(shell.pid()).into_iter().find(is_python);
-    wait_until("python runs", || python().is_some());
-    let python = python().unwrap();
-    let name = field(python, python, "Name");
-    let strace = start(text(&tool("strace")), &["-o", "/dev/null", "-p", &python.to_string()]);
+    let is_tail = |pid: &i32| field(*pid, *pid, "Name") == "tail";
+    let tail = || children(shell.pid()).into_iter().find(is_tail);
+    wait_until("tail runs", || tail().is_some());
+    let tail = tail().unwrap();
+    let strace = start(text(&tool("strace")), &["-o", "/dev/null", "-p", &tail.to_string()]);
     let tracer = strace.pid().to_string();
-    wait_until("strace has it", || field(python, python, "TracerPid") == tracer);
+    wait_until("strace has it", || field(tail, tail, "TracerPid") == tracer);
 
     let pid_option = format!("--pid={}", shell.pid());
     let mut tracing = Tracing::launch(&[&pid_option, "--for=500ms"], &[]);
     assert_eq!(tracing.tracer.code(), 3, "{}", tracing.tracer.stderr());
     let run = tracing.run();
     assert_eq!((run.complete, run.watch.processes_not_traced), (false, 1));
-    let who = format!("process {python} ({name})");
+    let who = format!("process {tail} (tail)");
     assert!(run.incomplete_because[0].starts_with(&who), "{:?}", run.incomplete_because);
     let why = format!("{who} could not be traced: process {tracer} (strace) traces it already");
     assert!(run.warnings.iter().any(|w| w.starts_with(&why) && w.contains("`--no-tree`")));
