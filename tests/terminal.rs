@@ -178,23 +178,26 @@ fn progress_leaves_a_prompt_alone_on_a_terminal_without_a_size() {
 /// One line that is drawn again and again, but only where the attached process writes elsewhere.
 #[test]
 fn a_status_line_is_redrawn_on_a_terminal_of_our_own() {
-    let traced_on = |tracers: &Terminal, pid: i32| {
+    let traced_on = |tracers: &Terminal, pid: i32, kind: &str| {
         tracers.watch();
         let line = "tty=$0; exec \"$@\" 2>$tty";
         let (device, program, pid) = (tracers.device(), tracer(), format!("--pid={pid}"));
         let args = ["-c", line, text(&device), &program, "trace", "--color=never", "--no-write"];
-        let mut leader =
-            Beside::start(std::process::Command::new("sh").args(args).args([&pid, "--for=2500ms"]));
-        assert_eq!(leader.code(), 0);
+        let mut command = std::process::Command::new("sh");
+        command.args(args).args([&pid, "--for=2500ms"]).env("TERM", kind);
+        assert_eq!(Beside::start(&mut command).code(), 0);
         tracers.screen()
     };
     let (ours, its) = (Terminal::open(), Terminal::open());
     let sleeper = its.lead("sleep", &["60"]);
     wait_until("it sleeps", || field(sleeper.pid(), sleeper.pid(), "Name") == "sleep");
-    let elsewhere = traced_on(&ours, sleeper.pid());
+    let elsewhere = traced_on(&ours, sleeper.pid(), "xterm");
     assert!(elsewhere.contains("\x1b[") && elsewhere.contains("1 thread"), "{elsewhere:?}");
-    let shared = traced_on(&its, sleeper.pid());
+    let shared = traced_on(&its, sleeper.pid(), "xterm");
     assert!(!shared.contains("\x1b[") && shared.contains("1 thread"), "{shared:?}");
+    let dumb = Terminal::open();
+    let shown = traced_on(&dumb, sleeper.pid(), "dumb");
+    assert!(!shown.contains("\x1b[") && shown.contains("1 thread"), "{shown:?}");
 }
 
 /// A shell with job control on a terminal, and what it is typed.

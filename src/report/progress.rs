@@ -134,10 +134,15 @@ struct Terminal {
 }
 
 impl Progress {
-    /// Progress on stderr. [`Kind::OwnTerminal`] shows nothing where stderr is no terminal.
+    /// Progress on stderr. [`Kind::OwnTerminal`] is lines as on a shared one where the terminal
+    /// cannot go back in a line: `TERM` is not set, or `dumb`.
     pub fn new(kind: Kind) -> Progress {
         // 5 a second is the limit of the draw target's own, which allows bursts; ours does not.
         let target = ProgressDrawTarget::stderr_with_hz(5);
+        let kind = match kind {
+            Kind::OwnTerminal if target.is_hidden() => Kind::SharedTerminal,
+            kind => kind,
+        };
         let terminal = Terminal {
             columns: stderr_columns,
             may_write: stderr_is_ours,
