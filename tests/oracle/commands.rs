@@ -269,7 +269,7 @@ if (!isMainThread) {
     console.log('usr2');
     const server = http.createServer((q, s) => s.end('answer'));
     await new Promise(r => server.listen(0, '127.0.0.1', r));
-    await new Promise(r => http.get({ port: server.address().port, agent: false }, a =>
+    await new Promise(r => http.get({ host: '127.0.0.1', port: server.address().port, agent: false }, a =>
         a.on('data', d => console.log(d.toString())).on('end', r)));
     await new Promise(r => server.close(r));
     await new Promise(r => spawn('sleep', ['0.05']).on('exit', r));
