@@ -90,19 +90,14 @@ fn adaptive(args: &TraceArgs) -> Result<Option<AdaptivePolicy>, Failure> {
     Ok(Some(AdaptivePolicy {
         settle_after: args.settle_after,
         prior,
-        may_set_no_new_privs: ![CAP_SYS_ADMIN, CAP_SYS_PTRACE]
+        // Under a tracer with CAP_SYS_PTRACE, a set-user-ID program gets its rights
+        // (`cap_bprm_creds_from_file`), which `no_new_privs` would take.
+        may_set_no_new_privs: ![Cap::SYS_ADMIN, Cap::SYS_PTRACE]
             .iter()
             .any(|cap| own.cap_eff.contains(*cap)),
         inherited_filters: own.seccomp_filters.unwrap_or(u32::from(own.seccomp_mode == 2)),
     }))
 }
-
-/// Who has it may have a program install a filter without `no_new_privs`.
-const CAP_SYS_ADMIN: Cap = Cap(21);
-
-/// Under a tracer that has it, a set-user-ID program gets its rights (`cap_bprm_creds_from_file`),
-/// which `no_new_privs` would take.
-const CAP_SYS_PTRACE: Cap = Cap(19);
 
 /// The file that a shell would execute (`execvp(3)`).
 fn find_program(command: &OsStr) -> Result<PathBuf, Errno> {
@@ -195,14 +190,7 @@ pub fn blank_run(args: &TraceArgs) -> anyhow::Result<Run> {
         started_at: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
         ended_at: None,
         duration_ms: 0,
-        watch: Watch {
-            mode: mode(args),
-            gaps: Vec::new(),
-            gaps_total_ms: 0,
-            processes_not_traced: 0,
-            settled: None,
-            let_through: Vec::new(),
-        },
+        watch: Watch::in_mode(mode(args)),
         foreign_filter_at_start,
         ending: None,
         phases: Vec::new(),

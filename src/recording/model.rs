@@ -228,6 +228,20 @@ pub struct Watch {
     pub let_through: Vec<String>,
 }
 
+impl Watch {
+    /// Of a run that has just begun.
+    pub fn in_mode(mode: Mode) -> Watch {
+        Watch {
+            mode,
+            gaps: Vec::new(),
+            gaps_total_ms: 0,
+            processes_not_traced: 0,
+            settled: None,
+            let_through: Vec::new(),
+        }
+    }
+}
+
 /// The end of full stops in adaptive mode.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -47,14 +47,7 @@ pub fn run(id: &str) -> Run {
         started_at: "2026-01-02T03:04:05Z".to_owned(),
         ended_at: Some("2026-01-02T03:04:06Z".to_owned()),
         duration_ms: 1000,
-        watch: Watch {
-            mode: Mode::Full,
-            gaps: Vec::new(),
-            gaps_total_ms: 0,
-            processes_not_traced: 0,
-            settled: None,
-            let_through: Vec::new(),
-        },
+        watch: Watch::in_mode(Mode::Full),
         foreign_filter_at_start: false,
         ending: Some(Ending {
             cause: EndCause::Exited,

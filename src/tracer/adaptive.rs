@@ -58,8 +58,7 @@ impl Adaptive {
         }
     }
 
-    /// Whether a thread of the process may run on without stopping at its
-    /// calls.
+    /// Whether a thread of the process may run on without stopping at its calls.
     pub fn runs_free(&self, process: &Process) -> bool {
         self.any_filtered
             && !self.looking
@@ -75,7 +74,7 @@ impl Adaptive {
         names
     }
 
-    /// Whether there is anything to ask of it at a stop.
+    /// Whether processes are to be given the filter that is there.
     pub fn is_settling(&self) -> bool {
         self.filter.is_some() && !self.looking
     }

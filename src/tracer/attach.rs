@@ -200,12 +200,17 @@ impl Tracer {
 
     pub(super) fn interrupt_all(&mut self) {
         for tid in self.tree.tids() {
-            if let Some(thread) = self.tree.thread_mut(tid) {
-                thread.interrupted = true;
-            }
-            let interrupted = interrupt(tid);
-            self.tolerate(interrupted);
+            self.interrupt(tid);
         }
+    }
+
+    /// Makes a thread stop. Whatever call that ends is repaired at the stop which answers it.
+    pub(super) fn interrupt(&mut self, tid: Tid) {
+        if let Some(thread) = self.tree.thread_mut(tid) {
+            thread.interrupted = true;
+        }
+        let interrupted = interrupt(tid);
+        self.tolerate(interrupted);
     }
 }
 

@@ -113,11 +113,7 @@ impl Tracer {
         let ours = stopped.event_message() == Ok(u64::from(TRACE_DATA));
         if !ours && !stopped.is_dying() {
             // One of the program's own, which has no tracer to ask: ENOSYS, as untraced.
-            let skipped = stopped.regs().and_then(|mut regs| {
-                regs.skip_call(-i64::from(libc::ENOSYS));
-                stopped.set_regs(&regs)
-            });
-            self.tolerate(skipped);
+            self.skip_call(&stopped, -i64::from(libc::ENOSYS));
             return self.go_on(stopped, 0);
         }
         // If it stopped at its entry as well, it is booked; a call of ours is not.
@@ -140,6 +136,15 @@ impl Tracer {
             }
         }
         self.go_on(stopped, 0);
+    }
+
+    /// At an enter-stop or a filter's stop: the call is not made, and gives this result.
+    pub(super) fn skip_call(&mut self, stopped: &Stopped, result: i64) {
+        let skipped = stopped.regs().and_then(|mut regs| {
+            regs.skip_call(result);
+            stopped.set_regs(&regs)
+        });
+        self.tolerate(skipped);
     }
 
     /// The call is about to put a filter over ours, or strict mode.
@@ -167,11 +172,7 @@ impl Tracer {
     /// made to stop once more, behind the call, where that can be repaired.
     fn on_to_a_better_stop(&mut self, stopped: Stopped) {
         let tid = stopped.tid();
-        if let Some(thread) = self.tree.thread_mut(tid) {
-            thread.interrupted = true;
-        }
-        let interrupted = crate::ptrace::interrupt(tid);
-        self.tolerate(interrupted);
+        self.interrupt(tid);
         let result = stopped.resume_free(0);
         self.gone_on(result);
     }

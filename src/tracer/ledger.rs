@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::untraced::CLONE_UNTRACED;
 use crate::arch::{Arch, native};
 use crate::filter::learned::{Learned, Test};
 use crate::knowledge::{capability, heard};
@@ -24,9 +25,6 @@ const DENSE: usize = 1024;
 /// Of a syscall that our filter stops, the results of the first calls are waited for, at the price
 /// of a second stop each.
 const RESULTS_WANTED: u64 = 256;
-
-/// `linux/sched.h`.
-const CLONE_UNTRACED: u64 = 0x0080_0000;
 
 /// A place in the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

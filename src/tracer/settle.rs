@@ -9,19 +9,16 @@ use super::bucket::Bucket;
 use super::engine::Tracer;
 use super::injection::{Injection, Progress, Trouble};
 use super::tree::Watching;
-use crate::arch::native;
+use crate::arch::{Arch, native};
 use crate::filter::learned;
 use crate::proc::ThreadStatus;
-use crate::ptrace::{CallInfo, Stopped, Tid, interrupt};
+use crate::ptrace::{CallInfo, Stopped, Tid};
 use crate::recording::Settled;
 use crate::syscall::{Cap, SysNo};
 
 /// A syscall that stops each time although it was not hot when the filter was made is told of when
 /// its stops cost more than this share of a core.
 const HOT: f64 = 0.05;
-
-/// In the thread's own user namespace, it lets it install a filter (`seccomp(2)`).
-const CAP_SYS_ADMIN: Cap = Cap(21);
 
 /// Calls that are never put aside for an installation: they end the thread, make another or another
 /// program, or go back to what the kernel keeps for them.
@@ -124,29 +121,27 @@ impl Tracer {
         let Some(adaptive) = self.adaptive.as_ref().filter(|a| a.is_settling()) else {
             return false;
         };
-        let Some(filter) = adaptive.filter.clone() else { return false };
-        let may_set = adaptive.policy.may_set_no_new_privs;
         let Some((thread, process)) = self.tree.process_of(stopped.tid()) else { return false };
-        let puts_aside = arch == Some(native::ARCH)
-            && SysNo { arch: native::ARCH, number }
-                .name()
-                .is_some_and(|name| !NOT_PUT_ASIDE.contains(&name));
         if process.watching != Watching::Fully
             || !process.maker_is_known
             || process.installer.is_some()
             || process.shares_memory
             || thread.launching.is_some()
             || thread.again.is_some()
-            || !puts_aside
+            || !is_put_aside(arch, number)
         {
             return false;
         }
+        let Some(filter) = adaptive.filter.clone() else { return false };
+        let may_set = adaptive.policy.may_set_no_new_privs;
         let Some(rights) = thread.credentials.as_deref() else { return false };
-        let has_right = rights.effective.contains(CAP_SYS_ADMIN) || rights.no_new_privs;
+        // In the thread's own user namespace (`seccomp(2)`).
+        let has_right = rights.effective.contains(Cap::SYS_ADMIN) || rights.no_new_privs;
         if !has_right && !may_set {
             process.watching = Watching::AlwaysFully;
             self.warn(
-                "a process of the tree has no right to install a filter (CAP_SYS_ADMIN or                  no_new_privs); every call of it goes on stopping"
+                "a process of the tree has no right to install a filter (CAP_SYS_ADMIN or \
+                 no_new_privs); every call of it goes on stopping"
                     .to_owned(),
             );
             return false;
@@ -191,10 +186,14 @@ impl Tracer {
                 if let Some(trouble) = trouble {
                     process.watching = Watching::AlwaysFully;
                     self.warn(match trouble {
-                        Trouble::Unsynchronized => "a thread is under a seccomp filter of its own;                                                     every call of its process goes on stopping"
-                            .to_owned(),
+                        Trouble::Unsynchronized => {
+                            "a thread is under a seccomp filter of its own; \
+                                                    every call of its process goes on stopping"
+                                .to_owned()
+                        }
                         Trouble::Failed(errno) => format!(
-                            "the filter could not be installed in a process ({errno}); every call                              of it goes on stopping"
+                            "the filter could not be installed in a process ({errno}); every call \
+                             of it goes on stopping"
                         ),
                     });
                 }
@@ -226,11 +225,7 @@ impl Tracer {
         let Some(process) = self.tree.process_mut(pid) else { return };
         if std::mem::replace(&mut process.watching, Watching::AlwaysFully) == Watching::Filtered {
             for tid in self.tree.threads_of(pid).into_iter().filter(|tid| Some(*tid) != but) {
-                if let Some(thread) = self.tree.thread_mut(tid) {
-                    thread.interrupted = true;
-                }
-                let interrupted = interrupt(tid);
-                self.tolerate(interrupted);
+                self.interrupt(tid);
             }
         }
     }
@@ -287,4 +282,10 @@ impl Tracer {
             ));
         }
     }
+}
+
+/// Whether a call can be made later just as well.
+fn is_put_aside(arch: Option<Arch>, number: i64) -> bool {
+    let no = SysNo { arch: native::ARCH, number };
+    arch == Some(native::ARCH) && no.name().is_some_and(|name| !NOT_PUT_ASIDE.contains(&name))
 }

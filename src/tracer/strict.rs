@@ -39,11 +39,7 @@ impl Tracer {
         } else {
             return;
         };
-        let skipped = stopped.regs().and_then(|mut regs| {
-            regs.skip_call(skips);
-            stopped.set_regs(&regs)
-        });
-        self.tolerate(skipped);
+        self.skip_call(stopped, skips);
     }
 }
 

@@ -7,7 +7,7 @@ use crate::ptrace::{Result, Stopped};
 use crate::syscall::SysNo;
 
 /// `linux/sched.h`.
-const CLONE_UNTRACED: u64 = 0x0080_0000;
+pub const CLONE_UNTRACED: u64 = 0x0080_0000;
 
 /// Where the flag was taken out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
