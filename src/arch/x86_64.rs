@@ -92,10 +92,16 @@ impl Regs {
         self.0.orig_rax
     }
 
-    /// At a syscall-enter-stop: another call is made in place of the one that was entered.
-    pub fn replace_call(&mut self, number: u64, args: &[u64; 6]) {
+    /// At a syscall-enter-stop: another call of the same table is made in place of the one that was
+    /// entered.
+    pub fn replace_call(&mut self, arch: Arch, number: u64, args: &[u64; 6]) {
         self.0.orig_rax = number;
-        self.set_args(args);
+        self.set_args(arch, args);
+    }
+
+    /// At a syscall-exit-stop: the call gives this result.
+    pub fn set_result(&mut self, result: i64) {
+        self.0.rax = result.cast_unsigned();
     }
 
     /// At a syscall-enter-stop, or a stop of a filter's RET_TRACE: the call is not made, and gives
@@ -110,12 +116,12 @@ impl Regs {
     pub fn call_next(&mut self, number: u64, args: &[u64; 6]) {
         self.0.rip = self.0.rip.wrapping_sub(SYSCALL_INSN);
         self.0.rax = number;
-        self.set_args(args);
+        self.set_args(ARCH, args);
     }
 
-    fn set_args(&mut self, args: &[u64; 6]) {
+    fn set_args(&mut self, arch: Arch, args: &[u64; 6]) {
         for (n, value) in args.iter().enumerate() {
-            self.set_arg(ARCH, n, *value);
+            self.set_arg(arch, n, *value);
         }
     }
 

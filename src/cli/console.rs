@@ -26,6 +26,7 @@ pub struct Console<'a> {
     /// Warnings that wait for the end; none do where people read.
     kept_back: Option<Vec<String>>,
     launched: bool,
+    chats: bool,
 }
 
 impl<'a> Console<'a> {
@@ -53,6 +54,7 @@ impl<'a> Console<'a> {
             complained: false,
             kept_back: (args.format == Format::Json).then(Vec::new),
             launched,
+            chats: args.chats(),
         }
     }
 
@@ -65,6 +67,10 @@ impl<'a> Console<'a> {
 
 impl Observer for Console<'_> {
     fn tick(&mut self, live: &Live, elapsed: Duration) {
+        // They are in the report as well, so nothing is lost where nobody reads.
+        for warning in live.take_told().into_iter().filter(|_| self.chats) {
+            self.progress.say(&format!("warning: {warning}"));
+        }
         let stage = live.stage();
         let may_kill = stage == Stage::ShuttingDown && self.launched;
         let note = may_kill.then(|| "asked to stop; ask again to kill it".to_owned());

@@ -61,7 +61,7 @@ impl Plan {
         };
         // As /proc/PID/exe will have it, and not as it was typed.
         let program = Program::File(path.canonicalize().unwrap_or_else(|_| path.clone()));
-        Ok(Plan { name: named(&path), target: Target::Launch(launch), program })
+        Ok(Plan { name: named(&path), target: Target::Launch(Box::new(launch)), program })
     }
 }
 
@@ -89,6 +89,7 @@ fn adaptive(args: &TraceArgs) -> Result<Option<AdaptivePolicy>, Failure> {
     let own = ThreadStatus::read_own().map_err(Failure::ours)?;
     Ok(Some(AdaptivePolicy {
         settle_after: args.settle_after,
+        look_again_every: args.look_again,
         prior,
         // Under a tracer with CAP_SYS_PTRACE, a set-user-ID program gets its rights
         // (`cap_bprm_creds_from_file`), which `no_new_privs` would take.

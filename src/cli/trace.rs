@@ -60,6 +60,7 @@ pub fn run(
         target: plan.target,
         stop: StopPolicy { signal: args.stop_signal, timeout: args.stop_timeout, after: args.for_ },
         checkpoint_every: CHECKPOINT_EVERY,
+        max_stall: args.max_stall,
         pass_signals: std::process::id() == 1,
     };
     let (mut inspector, files) = Inspector::start(plan.program).map_err(Failure::ours)?;

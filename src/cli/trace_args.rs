@@ -53,6 +53,16 @@ pub struct TraceArgs {
           conflicts_with = "pid", help_heading = "Watching")]
     pub(super) settle_after: Duration,
 
+    /// In adaptive mode: after this time under the filter let every call stop again, until that has
+    /// cost --settle-after once more; repeatedly
+    #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with = "pid",
+          help_heading = "Watching")]
+    pub(super) look_again: Option<Duration>,
+
+    /// Warn, as it happens, of a thread that stood stopped for longer than this
+    #[arg(long, value_name = "DURATION", value_parser = duration, help_heading = "Watching")]
+    pub(super) max_stall: Option<Duration>,
+
     /// In adaptive mode: let through what the runs of this recording saw as well
     #[arg(long, value_name = "RECORDING", conflicts_with = "pid", help_heading = "Watching")]
     pub(super) prior: Option<PathBuf>,

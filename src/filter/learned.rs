@@ -28,13 +28,36 @@ impl Learned {
 
 /// A test of one argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Test {
-    /// Which, from 0.
-    pub argument: u32,
-    /// The bits that count: the low 32 for an `int`.
-    pub mask: u64,
-    /// What they must be.
-    pub equals: u64,
+pub enum Test {
+    /// Some of its bits are just these.
+    Masked {
+        /// Which argument, from 0.
+        argument: u32,
+        /// The bits that count: the low 32 for an `int`.
+        mask: u64,
+        /// What they must be.
+        equals: u64,
+    },
+    /// It is anything but this.
+    Not {
+        /// Which argument, from 0.
+        argument: u32,
+        /// What it must not be.
+        value: u64,
+    },
+}
+
+impl Test {
+    fn to_compare(self) -> ScmpArgCompare {
+        match self {
+            Test::Masked { argument, mask, equals } => {
+                ScmpArgCompare::new(argument, ScmpCompareOp::MaskedEqual(mask), equals)
+            }
+            Test::Not { argument, value } => {
+                ScmpArgCompare::new(argument, ScmpCompareOp::NotEqual, value)
+            }
+        }
+    }
 }
 
 /// Compiles it. Everything else, other architectures among them, is answered with RET_TRACE.
@@ -59,13 +82,8 @@ pub fn compile(learned: &Learned) -> Result<Compiled, FilterError> {
     for (number, tests) in &learned.tested {
         let syscall = ScmpSyscall::from_raw_syscall(*number);
         for test in tests {
-            let compare = ScmpArgCompare::new(
-                test.argument,
-                ScmpCompareOp::MaskedEqual(test.mask),
-                test.equals,
-            );
             context
-                .add_rule_conditional(ScmpAction::Allow, syscall, &[compare])
+                .add_rule_conditional(ScmpAction::Allow, syscall, &[test.to_compare()])
                 .map_err(fail("add rule with a test"))?;
         }
     }
@@ -83,7 +101,7 @@ mod tests {
     #[test]
     fn a_learned_filter_is_short() {
         let always: Vec<i32> = (0..300).filter(|n| n % 3 != 0).collect();
-        let tests = vec![Test { argument: 0, mask: 0x0080_0000, equals: 0 }];
+        let tests = vec![Test::Masked { argument: 0, mask: 0x0080_0000, equals: 0 }];
         let compiled = compile(&Learned { always, tested: vec![(56, tests)] }).unwrap();
         assert!(compiled.instructions() < 1_000, "{}", compiled.instructions());
         assert_eq!(compiled.program.len() % 8, 0);

@@ -53,9 +53,10 @@ pub static HEARD: &[Heard] = &[
     Heard { name: "unshare", why: NAMESPACES },
 ];
 
-/// Whether every use of a syscall must be heard of.
-pub fn must_be_heard(name: &str) -> bool {
-    HEARD.binary_search_by(|heard| heard.name.cmp(name)).is_ok()
+/// Why every use of a syscall must be heard of, if it must.
+pub fn why(name: &str) -> Option<&'static str> {
+    let at = HEARD.binary_search_by(|heard| heard.name.cmp(name)).ok()?;
+    Some(HEARD[at].why)
 }
 
 #[cfg(test)]
@@ -68,6 +69,6 @@ mod tests {
     fn the_list_is_sorted_and_of_syscalls() {
         assert!(HEARD.is_sorted_by(|a, b| a.name < b.name));
         assert!(HEARD.iter().all(|h| SysNo::from_name(native::ARCH, h.name).is_some()));
-        assert!(must_be_heard("seccomp") && !must_be_heard("read"));
+        assert!(why("seccomp").is_some() && why("read").is_none());
     }
 }

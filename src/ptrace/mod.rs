@@ -27,7 +27,7 @@ pub use self_test::{SelfTestError, self_test};
 pub use signals::{Inherited, Origin, Request, SignalPort};
 pub use spawn::{Launched, spawn};
 pub use stopped::{CallInfo, Stopped};
-pub use wait::{Ended, Event, Stop, WaitError, hear_beside, is_continued, wait};
+pub use wait::{Ended, Event, Stop, WaitError, hear_beside, is_continued, wait, wait_at_once};
 
 use crate::syscall::Errno;
 

@@ -71,10 +71,19 @@ pub enum WaitError {
 /// # Errors
 /// See [`WaitError`].
 pub fn wait() -> Result<Event, WaitError> {
-    wait_with(libc::__WALL | libc::__WNOTHREAD)
+    // Without WNOHANG there is always something.
+    wait_with(libc::__WALL | libc::__WNOTHREAD)?.ok_or(WaitError::Interrupted)
 }
 
-fn wait_with(options: i32) -> Result<Event, WaitError> {
+/// As [`wait`], but `None` if there is nothing to hear of just now.
+///
+/// # Errors
+/// See [`WaitError`].
+pub fn wait_at_once() -> Result<Option<Event>, WaitError> {
+    wait_with(libc::__WALL | libc::__WNOTHREAD | libc::WNOHANG)
+}
+
+fn wait_with(options: i32) -> Result<Option<Event>, WaitError> {
     let mut status = 0;
     // SAFETY: `status` is a live local.
     let tid = unsafe { libc::waitpid(-1, &raw mut status, options) };
@@ -85,11 +94,14 @@ fn wait_with(options: i32) -> Result<Event, WaitError> {
             other => WaitError::Os(Errno(other as i32)),
         });
     }
+    if tid == 0 {
+        return Ok(None);
+    }
     let tid = Tid(tid);
-    Ok(match read_status(status) {
+    Ok(Some(match read_status(status) {
         Ok(ended) => Event::Ended(tid, ended),
         Err(stop) => Event::Stopped(Stopped::new(tid), stop),
-    })
+    }))
 }
 
 /// Whether the last that befell a child of ours, of its stops and continuations, was a SIGCONT.
@@ -126,7 +138,7 @@ pub fn hear_beside<T>(work: impl FnOnce(&dyn Fn()) -> T) -> io::Result<(T, Vec<E
             let _ = tell_bell.send(Bell::here());
             while !over.load(Ordering::Relaxed) {
                 match wait_with(libc::__WALL) {
-                    Ok(event) => heard.push(event),
+                    Ok(event) => heard.extend(event),
                     Err(WaitError::Interrupted) => {}
                     // Nobody to wait for, until a tracee is told of or the work is done.
                     Err(_) if hear_of_tracee.recv().is_err() => break,

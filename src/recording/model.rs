@@ -219,6 +219,10 @@ pub struct Watch {
     /// `incomplete_because` names them.
     #[serde(default)]
     pub processes_not_traced: u64,
+    /// In adaptive mode, the times in which every call stopped, up to a bound: that a syscall was not
+    /// seen is a finding in these alone. In full mode there is but one such time, the whole run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub looks: Vec<Look>,
     /// In adaptive mode, when full stops ended; absent if they never cost too much.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled: Option<Settled>,
@@ -236,10 +240,21 @@ impl Watch {
             gaps: Vec::new(),
             gaps_total_ms: 0,
             processes_not_traced: 0,
+            looks: Vec::new(),
             settled: None,
             let_through: Vec::new(),
         }
     }
+}
+
+/// A time in which every call of every process stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Look {
+    /// Where it begins.
+    pub from_ms: u64,
+    /// Where it ends.
+    pub to_ms: u64,
 }
 
 /// The end of full stops in adaptive mode.

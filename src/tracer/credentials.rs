@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::tree::Process;
+use super::watched::Watched;
 use crate::proc::ThreadStatus;
 use crate::recording::{CredentialState, Credentials, Moment, StateIndex};
 
@@ -21,16 +22,16 @@ pub const NOT_ALL_KEPT: &str = "threads were seen in more states of capabilities
                                 than are kept: the capability report does not have them all";
 
 /// The state that `/proc/TID/status` shows, as it would be without our filter.
-pub fn state_of(status: &ThreadStatus, process: &Process) -> CredentialState {
-    let filters = status.seccomp_filters.map(|n| n.saturating_sub(process.our_filters));
-    let only_ours = process.our_filters > 0 && filters.unwrap_or(0) == 0;
+pub fn state_of(status: &ThreadStatus, watched: &Watched) -> CredentialState {
+    let filters = status.seccomp_filters.map(|n| n.saturating_sub(watched.our_filters()));
+    let only_ours = watched.our_filters() > 0 && filters.unwrap_or(0) == 0;
     CredentialState {
         inheritable: status.cap_inh,
         permitted: status.cap_prm,
         effective: status.cap_eff,
         bounding: status.cap_bnd,
         ambient: status.cap_amb,
-        no_new_privs: status.no_new_privs && !process.our_no_new_privs,
+        no_new_privs: status.no_new_privs && !watched.is_no_new_privs_ours(),
         seccomp_mode: if only_ours { 0 } else { status.seccomp_mode },
         seccomp_filters: filters,
         uid: status.uid,
@@ -100,10 +101,8 @@ mod tests {
 
     fn state(blocked: u64) -> CredentialState {
         let status = ThreadStatus::read(crate::proc::own_pid()).unwrap();
-        let mut tree = Tree::default();
-        tree.add(Tid(1), 1, None, 0);
-        let process = tree.process(1).unwrap();
-        CredentialState { signals_blocked: SignalSet(blocked), ..state_of(&status, process) }
+        let state = state_of(&status, &Watched::first());
+        CredentialState { signals_blocked: SignalSet(blocked), ..state }
     }
 
     #[test]
@@ -111,17 +110,17 @@ mod tests {
         let mut status = ThreadStatus::read(crate::proc::own_pid()).unwrap();
         (status.seccomp_mode, status.seccomp_filters) = (2, Some(2));
         status.no_new_privs = true;
-        let mut tree = Tree::default();
-        tree.add(Tid(1), 1, None, 0);
-        let mut told = |ours, no_new_privs| {
-            let process = tree.process_mut(1).unwrap();
-            (process.our_filters, process.our_no_new_privs) = (ours, no_new_privs);
-            let state = state_of(&status, process);
+        let mut watched = Watched::first();
+        let told = |watched: &Watched| {
+            let state = state_of(&status, watched);
             (state.seccomp_mode, state.seccomp_filters, state.no_new_privs)
         };
-        assert_eq!(told(0, false), (2, Some(2), true));
-        assert_eq!(told(1, false), (2, Some(1), true));
-        assert_eq!(told(2, true), (0, Some(0), false));
+        assert_eq!(told(&watched), (2, Some(2), true));
+        watched.installed();
+        assert_eq!(told(&watched), (2, Some(1), true));
+        watched.installed();
+        watched.no_new_privs_set();
+        assert_eq!(told(&watched), (0, Some(0), false));
     }
 
     #[test]

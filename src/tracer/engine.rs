@@ -14,6 +14,7 @@ use super::live::{Live, Stage};
 use super::mailbox::{Letter, Mailbox};
 use super::meter::StopMeter;
 use super::modules::{MappedFile, Modules};
+use super::own_filter::Held;
 use super::snapshot::Snapshot;
 use super::stop::{AGAIN_AFTER, Action, Cause, StopPlan};
 use super::target::{Session, Target};
@@ -23,7 +24,7 @@ use super::untraced::Stripped;
 use crate::proc::{ThreadStatus, own_pid, tree as proc_tree};
 use crate::ptrace::{
     Event, Options, PtraceError, Request, Stopped, Tid, WaitError, interrupt, kill, seize, spawn,
-    wait,
+    wait, wait_at_once,
 };
 use crate::recording::{Books, EndCause, ExitStatus, Moment, Occasion, Phase, Run};
 use crate::syscall::{Errno, SignalSet, asks_to_stop, signal_name};
@@ -102,6 +103,12 @@ pub(super) struct Tracer {
     pub(super) options: Options,
     /// What was heard while threads were seized, and is still to be served.
     pub(super) heard: VecDeque<Event>,
+    /// How many waits ago all that could be heard was heard.
+    since_all_heard: u32,
+    /// Threads that stand until others do (`own_filter`).
+    pub(super) held: Vec<Held>,
+    /// `--max-stall`.
+    max_stall: Option<Duration>,
     /// The processes that were to be traced, too, and could not be, by number and name.
     pub(super) not_traced: Vec<String>,
     /// We attached, and are letting go of every thread as it stops.
@@ -138,7 +145,7 @@ impl Tracer {
             started: now,
             run,
             tree: Tree::default(),
-            ledger: Ledger::new(),
+            ledger: Ledger::new(!launches),
             states: States::default(),
             books: Books::default(),
             meter: StopMeter::new(),
@@ -156,6 +163,9 @@ impl Tracer {
             launched_took: None,
             options: Options { die_with_tracer: launches, exit_stops: true, filter_stops },
             heard: VecDeque::new(),
+            since_all_heard: 0,
+            held: Vec::new(),
+            max_stall: session.max_stall,
             not_traced: Vec::new(),
             letting_go: false,
             at_once: false,
@@ -203,7 +213,7 @@ impl Tracer {
     pub(super) fn watch(&mut self) -> Result<(), TraceError> {
         let mailbox = Arc::clone(&self.mailbox);
         while self.tree.is_alive() && !self.at_once {
-            match self.heard.pop_front().map_or_else(wait, Ok) {
+            match self.next_event() {
                 Ok(Event::Stopped(stopped, stop)) => {
                     self.meter.heard();
                     self.on_stop(stopped, stop);
@@ -212,6 +222,9 @@ impl Tracer {
                 Err(WaitError::Interrupted) => {}
                 Err(WaitError::NoChildren) => break,
                 Err(other) => return Err(other.into()),
+            }
+            if !self.held.is_empty() {
+                self.release_held(Instant::now());
             }
             if mailbox.has_rung() {
                 mailbox.serve(|letter| self.answer(letter));
@@ -223,6 +236,28 @@ impl Tracer {
         self.breather.close(now_ms);
         self.close_phase(now_ms);
         Ok(())
+    }
+
+    /// The next stop or death. The kernel tells of its youngest tracee first, so that a few busy
+    /// threads could keep an older one waiting for seconds: now and then all that is there is taken
+    /// in at once, and served in that order.
+    fn next_event(&mut self) -> Result<Event, WaitError> {
+        /// One more wait(2) for as many stops is no price.
+        const EVERY: u32 = 32;
+        if let Some(event) = self.heard.pop_front() {
+            return Ok(event);
+        }
+        self.since_all_heard += 1;
+        if self.since_all_heard >= EVERY {
+            self.since_all_heard = 0;
+            while let Ok(Some(event)) = wait_at_once() {
+                self.heard.push_back(event);
+            }
+            if let Some(event) = self.heard.pop_front() {
+                return Ok(event);
+            }
+        }
+        wait()
     }
 
     /// Books the threads that are let go by our end.
@@ -267,8 +302,10 @@ impl Tracer {
         checkpoint
     }
 
-    fn tell_deadline(&self) {
-        let deadlines = [self.plan.deadline(), self.breather.deadline()];
+    pub(super) fn tell_deadline(&self) {
+        let look_again = self.adaptive.as_ref().and_then(Adaptive::deadline);
+        let deadlines =
+            [self.plan.deadline(), self.breather.deadline(), look_again, self.held_until()];
         self.mailbox.set_deadline(deadlines.into_iter().flatten().min());
     }
 
@@ -323,6 +360,10 @@ impl Tracer {
         if self.breather.due(now, now_ms) {
             self.watch_again();
         }
+        if self.adaptive.as_ref().and_then(Adaptive::deadline).is_some_and(|at| now >= at) {
+            self.look_again();
+        }
+        self.release_held(now);
         if self.launched.is_some() {
             let node = self.tree.oldest();
             let action = self.plan.due(
@@ -449,7 +490,7 @@ impl Tracer {
     fn runs_free(&mut self, tid: Tid) -> bool {
         let Some(adaptive) = &self.adaptive else { return false };
         let Some((thread, process)) = self.tree.process_of(tid) else { return false };
-        if !adaptive.runs_free(process)
+        if !adaptive.runs_free(&process.watched)
             || thread.injection.is_some()
             || thread.call.is_some_and(|call| call.result_wanted)
         {
@@ -471,6 +512,7 @@ impl Tracer {
         self.books.stops_ended += 1;
         self.live.set_stops(self.meter.stops());
         self.tolerate(result);
+        self.mind_stall(served.stood, "at a stop");
         self.spend(served.cost, served.at);
         let now_ms = self.now_ms_if(self.options.die_with_tracer);
         if self.breather.spend(served.cost, served.at, now_ms) {
@@ -502,6 +544,21 @@ impl Tracer {
         }
     }
 
+    /// A warning that the user should have while the run goes on.
+    pub(super) fn warn_at_once(&mut self, warning: String) {
+        self.live.tell(warning.clone());
+        self.warn(warning);
+    }
+
+    /// A thread has stood this long for us: `--max-stall` says what is too long.
+    pub(super) fn mind_stall(&mut self, stood: Duration, why: &str) {
+        if self.max_stall.is_some_and(|max| stood > max) {
+            let at = humantime::format_duration(Duration::from_millis(self.now_ms()));
+            let stood = stood.as_secs_f64() * 1e3;
+            self.warn_at_once(format!("a thread stood for {stood:.1} ms {why}, {at} into the run"));
+        }
+    }
+
     /// A thread is gone; closes what it left open.
     pub(super) fn close_thread(&mut self, thread: &Thread) {
         self.books.threads_gone += 1;
@@ -524,7 +581,7 @@ impl Tracer {
     pub(super) fn note_status(&mut self, tid: Tid, status: &ThreadStatus, occasion: Occasion) {
         let at_ms = self.now_ms();
         let Some((thread, process)) = self.tree.process_of(tid) else { return };
-        let (state, index) = self.states.intern(credentials::state_of(status, process));
+        let (state, index) = self.states.intern(credentials::state_of(status, &process.watched));
         let moment = Moment { at_ms, tid: tid.0, occasion };
         let noted = index.is_some_and(|index| credentials::note(process, index, moment));
         thread.credentials = Some(state);

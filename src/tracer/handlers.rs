@@ -2,7 +2,6 @@
 
 use super::engine::Tracer;
 use super::thread::{Call, Launching, Thread};
-use super::tree::{Birth, Maker};
 use super::untraced;
 use crate::arch::Arch;
 use crate::filter::learned::TRACE_DATA;
@@ -18,6 +17,9 @@ impl Tracer {
     pub(super) fn on_stop(&mut self, stopped: Stopped, stop: Stop) {
         self.books.stops += 1;
         let tid = stopped.tid();
+        if !self.held.is_empty() {
+            self.no_longer_free(tid);
+        }
         // At an exec the id is that of the leader, whose own thread may be gone.
         if self.tree.thread(tid).is_none() && stop != Stop::Exec {
             self.on_new_thread(&stopped);
@@ -86,10 +88,13 @@ impl Tracer {
         match info {
             CallInfo::Enter { arch, number, args, ip } => {
                 self.on_enter(&stopped, arch, number, args, ip);
-                self.mind_own_filter(&stopped);
                 if self.letting_go {
                     return self.on_to_a_better_stop(stopped);
                 }
+                if let Some(stopped) = self.mind_own_filter(stopped) {
+                    self.go_on(stopped, 0);
+                }
+                return;
             }
             CallInfo::Exit { result, is_error } => {
                 // A stop clears the kernel's note of an interrupt that came before it
@@ -124,12 +129,15 @@ impl Tracer {
                     self.on_enter(&stopped, arch, number, args, ip);
                     let call = self.tree.thread_mut(tid).and_then(|thread| thread.call.as_mut());
                     if let Some(call) = call {
-                        call.result_wanted = self.ledger.trapped(call.slot);
+                        call.result_wanted = self.ledger.trapped(&call.entered);
                     }
-                    self.mind_own_filter(&stopped);
                     if is_vsyscall(ip) {
                         self.close_vsyscall(tid);
                     }
+                    if let Some(stopped) = self.mind_own_filter(stopped) {
+                        self.go_on(stopped, 0);
+                    }
+                    return;
                 }
                 Ok(_) => {}
                 Err(e) => self.tolerate(Err(e)),
@@ -145,17 +153,6 @@ impl Tracer {
             stopped.set_regs(&regs)
         });
         self.tolerate(skipped);
-    }
-
-    /// The call is about to put a filter over ours, or strict mode.
-    fn mind_own_filter(&mut self, stopped: &Stopped) {
-        let Some(thread) = self.tree.thread(stopped.tid()) else { return };
-        let pid = thread.pid;
-        // With TSYNC it comes over all threads, so they are to stop at their calls before that.
-        if thread.call.is_some_and(|call| installs_filter(&call)) {
-            self.watch_always(pid, Some(stopped.tid()));
-        }
-        self.mind_strict_mode(stopped);
     }
 
     /// The kernel emulates a call by the vsyscall page without an exit-stop.
@@ -337,20 +334,22 @@ impl Tracer {
             }
         }
         if interest.credentials {
+            self.note_own_filter(stopped, call, result);
             let before = self.tree.thread(tid).and_then(|t| t.credentials.clone());
             if let Ok(status) = ThreadStatus::read(tid.0)
                 && let Some((_, process)) = self.tree.process_of(tid)
-                && before.is_none_or(|b| *b != super::credentials::state_of(&status, process))
+                && before
+                    .is_none_or(|b| *b != super::credentials::state_of(&status, &process.watched))
             {
                 self.note_status(tid, &status, Occasion::Change);
             }
-            if installs_filter(call)
-                && let Some(pid) = self.tree.thread(tid).map(|t| t.pid)
-            {
-                self.watch_always(pid, None);
-            }
         }
-        if interest.takes_signals {
+        if interest.makes_signalfd
+            && let Ok(fd) = i32::try_from(result)
+        {
+            self.ledger.note_signalfd(fd);
+        }
+        if interest.takes_signals || interest.reads {
             self.on_signal_taken(stopped, call, result);
         }
     }
@@ -360,7 +359,8 @@ impl Tracer {
     fn on_signal_taken(&mut self, stopped: &Stopped, call: &Call, result: i64) {
         /// `struct signalfd_siginfo`, `linux/signalfd.h`.
         const SIGNALFD_SIZE: i64 = 128;
-        let signal = if call.no.name() == Some("read") {
+        let reads = call.entered.interest.is_some_and(|interest| interest.reads);
+        let signal = if reads {
             if result != SIGNALFD_SIZE || call.no.arch.is_32_bit() {
                 return;
             }
@@ -445,99 +445,6 @@ impl Tracer {
         self.go_on(stopped, 0);
     }
 
-    fn on_birth(&mut self, stopped: Stopped) {
-        if let Ok(child) = stopped.event_message()
-            && !stopped.is_dying()
-            && let Ok(child) = i32::try_from(child)
-            && let Some(creator) = self.tree.thread(stopped.tid())
-        {
-            let shares_memory = creator.call.is_none_or(|call| shares_memory(&call));
-            let maker = Maker { pid: creator.pid, shares_memory };
-            match self.tree.announce(Tid(child), maker) {
-                Birth::Stillborn => {
-                    self.books.threads_born += 1;
-                    self.books.threads_gone += 1;
-                }
-                Birth::Awaited => {
-                    let call = self.tree.thread(stopped.tid()).and_then(|t| t.call.as_ref());
-                    if let Some(stripped) = call.and_then(|call| call.stripped) {
-                        self.restore_at_birth.insert(Tid(child), stripped);
-                    }
-                }
-                Birth::Known => {
-                    if let Some(pid) = self.tree.thread(Tid(child)).map(|t| t.pid)
-                        && pid != maker.pid
-                    {
-                        self.know_maker(pid, maker);
-                    }
-                }
-            }
-        }
-        self.go_on(stopped, 0);
-    }
-
-    /// A thread that the kernel seized for us stops for the first time; often before its parent's
-    /// event is reported, so /proc is what tells where it belongs.
-    fn on_new_thread(&mut self, stopped: &Stopped) {
-        let tid = stopped.tid();
-        let now_ms = self.now_ms();
-        let status = ThreadStatus::read(tid.0).ok();
-        let (pid, parent) = status.as_ref().map_or((tid.0, None), |s| (s.tgid, Some(s.ppid)));
-        // The parent's event knows better who made it: a parent may be gone, or another
-        // (`CLONE_PARENT`).
-        let maker = self.tree.showed_up(tid);
-        let parent = maker.map(|maker| maker.pid).or(parent);
-        self.books.threads_born += 1;
-        let is_new_process = self.tree.add(tid, pid, parent, now_ms);
-        if let Some(thread) = self.tree.thread_mut(tid) {
-            // It has the options of its maker, which may have made it just after it was seized.
-            thread.lacks_options = self.launched.is_none();
-        }
-        let (processes, threads) = self.tree.counts();
-        self.live.set_population(processes, threads);
-        if let Some(status) = status {
-            if is_new_process {
-                self.count_filters(pid, &status);
-            }
-            if let Some(maker) = maker.filter(|_| is_new_process) {
-                self.know_maker(pid, maker);
-            }
-            self.note_status(tid, &status, Occasion::Birth);
-        }
-        if self.plan.was_killed() {
-            self.send(pid, libc::SIGKILL);
-        }
-        let awaited = self.restore_at_birth.remove(&tid);
-        let stripped = awaited.or_else(|| self.stripped_by_maker(stopped));
-        if let Some(stripped) = stripped {
-            let restored = untraced::restore(stopped, stripped);
-            self.tolerate(restored);
-        }
-    }
-
-    /// A new process's maker's event has come.
-    fn know_maker(&mut self, pid: i32, maker: Maker) {
-        if let Some(process) = self.tree.process_mut(pid) {
-            process.maker_is_known = true;
-            process.shares_memory &= maker.shares_memory;
-        }
-        self.watch_newborn(pid, maker.pid);
-    }
-
-    /// What was taken out of the call that made this new thread, whose parent's event has not come
-    /// yet: the maker is in the same call, at the same place, with the same arguments.
-    fn stripped_by_maker(&self, child: &Stopped) -> Option<untraced::Stripped> {
-        if self.stripped_calls == 0 {
-            return None;
-        }
-        let regs = child.regs().ok()?;
-        self.tree.tids().into_iter().find_map(|tid| {
-            let call = self.tree.thread(tid)?.call.as_ref()?;
-            let same = call.ip == regs.ip() && call.args[1] == regs.arg(call.no.arch, 1);
-            call.stripped.filter(|_| same)
-        })
-    }
-
     fn on_exec(&mut self, stopped: Stopped) {
         let leader = stopped.tid();
         let now_ms = self.now_ms();
@@ -590,6 +497,9 @@ impl Tracer {
     }
 
     pub(super) fn on_end(&mut self, tid: Tid, ended: Ended) {
+        if !self.held.is_empty() {
+            self.no_longer_free(tid);
+        }
         let now_ms = self.now_ms();
         match self.tree.remove(tid, Some(ended), now_ms) {
             Some(thread) => {
@@ -607,31 +517,8 @@ impl Tracer {
     }
 }
 
-/// Whether a call that succeeded has put a filter, or strict mode, over the thread.
-fn installs_filter(call: &Call) -> bool {
-    const SECCOMP_SET_MODE_STRICT: u64 = 0;
-    const SECCOMP_SET_MODE_FILTER: u64 = 1;
-    let first = call.args[0] & 0xffff_ffff;
-    match call.no.name() {
-        Some("seccomp") => matches!(first, SECCOMP_SET_MODE_STRICT | SECCOMP_SET_MODE_FILTER),
-        Some("prctl") => first == libc::PR_SET_SECCOMP as u64,
-        _ => false,
-    }
-}
-
 /// Whether an address is in the page at which old programs call gettimeofday, time and getcpu
 /// (`VSYSCALL_ADDR`, `asm/vsyscall.h`).
 fn is_vsyscall(ip: u64) -> bool {
     ip & !0xfff == 0xffff_ffff_ff60_0000
-}
-
-/// Whether what a call makes has the same memory as its maker.
-fn shares_memory(call: &Call) -> bool {
-    match call.no.name() {
-        Some("fork") => false,
-        Some("clone" | "clone3") => {
-            call.entered.clone_flags.is_none_or(|flags| flags & libc::CLONE_VM as u64 != 0)
-        }
-        _ => true,
-    }
 }

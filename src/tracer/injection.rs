@@ -12,7 +12,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::arch::Regs;
+use crate::arch::{Regs, native};
 use crate::ptrace::{Result, Stopped};
 use crate::syscall::{Errno, SignalSet};
 
@@ -62,11 +62,13 @@ pub enum Progress {
 }
 
 /// Why there is no filter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {
     /// A thread of the group has a filter that ours cannot be put over.
+    #[error("since one of its threads has a seccomp filter of its own")]
     Unsynchronized,
     /// A call failed.
+    #[error("since the kernel refused it ({0})")]
     Failed(Errno),
 }
 
@@ -84,7 +86,11 @@ impl Injection {
         let prot = (libc::PROT_READ | libc::PROT_WRITE) as u64;
         let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64;
         let length = SOCK_FPROG + filter.len() as u64;
-        regs.replace_call(libc::SYS_mmap as u64, &[0, length, prot, flags, u64::MAX, 0]);
+        regs.replace_call(
+            native::ARCH,
+            libc::SYS_mmap as u64,
+            &[0, length, prot, flags, u64::MAX, 0],
+        );
         stopped.set_signal_mask(SignalSet(u64::MAX))?;
         stopped.set_regs(&regs)?;
         Ok(Injection {

@@ -44,6 +44,10 @@ pub struct Interest {
     pub maps: bool,
     /// It may take a signal from the queue without a signal-delivery-stop.
     pub takes_signals: bool,
+    /// It may read signals from a descriptor of signalfd(2).
+    pub reads: bool,
+    /// Its result is such a descriptor.
+    pub makes_signalfd: bool,
 }
 
 impl Interest {
@@ -79,12 +83,31 @@ impl Interest {
             ),
             capability: capability::is_subject(name),
             maps: matches!(name, "mmap" | "mmap2" | "mprotect" | "pkey_mprotect"),
-            takes_signals: matches!(name, "rt_sigtimedwait" | "rt_sigtimedwait_time64" | "read"),
+            takes_signals: matches!(name, "rt_sigtimedwait" | "rt_sigtimedwait_time64"),
+            reads: name == "read",
+            makes_signalfd: matches!(name, "signalfd" | "signalfd4"),
+        }
+    }
+
+    /// What of it is left with these arguments: the busiest calls are of interest but now and then.
+    fn with(self, args: &[u64; 6], may_have_signalfds: bool) -> Interest {
+        /// `struct signalfd_siginfo`, `linux/signalfd.h`.
+        const SIGNALFD_SIZE: u64 = 128;
+        Interest {
+            maps: self.maps && args[2] & libc::PROT_EXEC as u64 != 0,
+            reads: self.reads && may_have_signalfds && args[2] >= SIGNALFD_SIZE,
+            ..self
         }
     }
 
     fn none(self) -> bool {
-        !(self.births || self.credentials || self.capability || self.maps || self.takes_signals)
+        !(self.births
+            || self.credentials
+            || self.capability
+            || self.maps
+            || self.takes_signals
+            || self.reads
+            || self.makes_signalfd)
     }
 }
 
@@ -138,12 +161,28 @@ pub struct Ledger {
     dense: Vec<Option<SlotId>>,
     sparse: HashMap<SysNo, SlotId>,
     phase: usize,
+    /// The program may have what was made before we came.
+    attached: bool,
+    /// The descriptors that signalfd(2) gave to any process.
+    signalfds: BTreeSet<i32>,
 }
 
 impl Ledger {
-    /// An empty one, in phase 0.
-    pub fn new() -> Ledger {
-        Ledger { slots: Vec::new(), dense: vec![None; DENSE], sparse: HashMap::new(), phase: 0 }
+    /// An empty one, in phase 0. `attached` says that the program runs already.
+    pub fn new(attached: bool) -> Ledger {
+        Ledger {
+            slots: Vec::new(),
+            dense: vec![None; DENSE],
+            sparse: HashMap::new(),
+            phase: 0,
+            attached,
+            signalfds: BTreeSet::new(),
+        }
+    }
+
+    /// A process was given a descriptor from which it reads signals.
+    pub fn note_signalfd(&mut self, fd: i32) {
+        self.signalfds.insert(fd);
     }
 
     /// From now on calls count for the phase of that index.
@@ -160,6 +199,7 @@ impl Ledger {
     pub fn enter(&mut self, no: SysNo, args: &[u64; 6], stopped: &Stopped) -> Entered {
         let (slot_id, is_new) = self.find_or_make(no);
         let phase = self.phase;
+        let signalfds = self.attached || !self.signalfds.is_empty();
         let slot = &mut self.slots[slot_id.0 as usize];
         if slot.calls_by_phase.len() <= phase {
             slot.calls_by_phase.resize(phase + 1, 0);
@@ -168,7 +208,9 @@ impl Ledger {
         let mut entered = Entered {
             slot: slot_id,
             is_new,
-            interest: (!slot.interest.none()).then_some(slot.interest),
+            interest: (!slot.interest.none())
+                .then(|| slot.interest.with(args, signalfds))
+                .filter(|interest| !interest.none()),
             address: None,
             clone_flags: None,
         };
@@ -201,11 +243,12 @@ impl Ledger {
     }
 
     /// Books a call that our filter has stopped; whether its result is to be waited for.
-    pub fn trapped(&mut self, slot: SlotId) -> bool {
-        let slot = &mut self.slots[slot.0 as usize];
+    pub fn trapped(&mut self, entered: &Entered) -> bool {
+        let slot = &mut self.slots[entered.slot.0 as usize];
         slot.trapped += 1;
-        slot.trapped_lately += 1;
-        slot.trapped <= RESULTS_WANTED || !slot.interest.none()
+        let wanted = slot.trapped <= RESULTS_WANTED || entered.interest.is_some();
+        slot.trapped_lately += 1 + u64::from(wanted);
+        wanted
     }
 
     /// Books a call whose result is not waited for.
@@ -231,14 +274,22 @@ impl Ledger {
         let mut learned = Learned::default();
         for no in all.into_iter().filter(|no| no.arch == native::ARCH) {
             let (Some(name), Ok(number)) = (no.name(), i32::try_from(no.number)) else { continue };
-            if heard::must_be_heard(name) || self.is_rare_evidence(no, name) {
+            if heard::why(name).is_some() || self.is_rare_evidence(no, name) {
                 continue;
             }
             match name {
                 // A child with this flag would not be ours.
                 "clone" => {
-                    let test = Test { argument: 0, mask: CLONE_UNTRACED, equals: 0 };
+                    let test = Test::Masked { argument: 0, mask: CLONE_UNTRACED, equals: 0 };
                     learned.tested.push((number, vec![test]));
+                }
+                // A request to stop may be taken by it. One descriptor can be told from the rest,
+                // and programs have but one.
+                "read" if !self.signalfds.is_empty() => {
+                    let fds = self.signalfds.iter().filter(|_| self.signalfds.len() == 1);
+                    let not =
+                        |fd: &i32| Test::Not { argument: 0, value: fd.cast_unsigned().into() };
+                    learned.tested.push((number, fds.map(not).collect()));
                 }
                 "socket" | "socketpair" => {
                     learned.tested.push((number, self.seen_values(no, 0)));
@@ -266,7 +317,7 @@ impl Ledger {
         let slot = self.slots.iter().find(|slot| slot.no == no);
         let values = slot.into_iter().flat_map(|slot| &slot.arguments).flat_map(|log| &log.values);
         let distinct: BTreeSet<u64> = values.map(|(key, _)| key[0]).collect();
-        let test = |equals| Test { argument, mask: 0xffff_ffff, equals };
+        let test = |equals| Test::Masked { argument, mask: 0xffff_ffff, equals };
         distinct.into_iter().map(test).collect()
     }
 

@@ -13,6 +13,7 @@ pub struct Live {
     syscalls: AtomicUsize,
     last_new: Mutex<Option<(String, Instant)>>,
     stage: Mutex<Stage>,
+    told: Mutex<Vec<String>>,
 }
 
 /// What is going on with the program.
@@ -48,6 +49,17 @@ impl Live {
         if let Ok(mut s) = self.stage.lock() {
             *s = stage;
         }
+    }
+
+    pub(super) fn tell(&self, warning: String) {
+        if let Ok(mut told) = self.told.lock() {
+            told.push(warning);
+        }
+    }
+
+    /// Takes the warnings that the user should have at once.
+    pub fn take_told(&self) -> Vec<String> {
+        self.told.lock().map(|mut told| std::mem::take(&mut *told)).unwrap_or_default()
     }
 
     /// How often threads have stopped for us.

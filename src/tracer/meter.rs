@@ -27,6 +27,8 @@ pub struct StopMeter {
 pub struct Served {
     /// When.
     pub at: Instant,
+    /// How long the thread stood for us.
+    pub stood: Duration,
     /// What the stop cost the thread, by estimate.
     pub cost: Duration,
 }
@@ -70,6 +72,11 @@ impl StopMeter {
         self.heard = Instant::now();
     }
 
+    /// The stop at hand is one that was heard of then, and was put by.
+    pub fn heard_then(&mut self, heard: Instant) {
+        self.heard = heard;
+    }
+
     /// When the stop at hand was heard of.
     pub fn heard_at(&self) -> Instant {
         self.heard
@@ -94,7 +101,7 @@ impl StopMeter {
         self.service.note(stood);
         let cost = stood + self.around();
         self.cost_ns += u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX);
-        Served { at, cost }
+        Served { at, stood, cost }
     }
 
     /// What a stop costs beside our service.

@@ -5,16 +5,19 @@
 //! ([`run`]'s caller gives it an [`Observer`]); the two talk through a mailbox, so that the first
 //! never does anything slow while a thread of the program stands stopped.
 //!
-//! The parts. What is known: `tree` (processes), `thread`, `ledger` (syscalls), `meter` (cost),
+//! The parts. What is known: `tree` (processes; `watched`: by which filters), `thread`, `ledger`
+//! (syscalls), `meter` (cost),
 //! `credentials`, `withheld` and `modules` (what /proc tells), `evidence`; `snapshot` is all of it at
 //! one moment (with `log`, which is cheap to copy). What is decided: `stop` (when and how the program
 //! is told to end), `breather` and `adaptive` (when it may run free; `bucket`: what it may cost). What
-//! is done, as methods of the one tracer in `engine`: `handlers` (at each stop), `attach`, `settle`
-//! (with `injection`), `again`, `strict`, `untraced`, `outcome`.
+//! is done, as methods of the one tracer in `engine`: `handlers` (at each stop), `births`, `attach`,
+//! `settle` (with `injection`), `own_filter` (the program's; with `strict`), `again`, `untraced`,
+//! `outcome`.
 
 mod adaptive;
 mod again;
 mod attach;
+mod births;
 mod breather;
 mod bucket;
 mod control;
@@ -30,6 +33,7 @@ mod mailbox;
 mod meter;
 mod modules;
 mod outcome;
+mod own_filter;
 mod settle;
 mod snapshot;
 mod stop;
@@ -38,6 +42,7 @@ mod target;
 mod thread;
 mod tree;
 mod untraced;
+mod watched;
 mod withheld;
 
 pub use control::{Observer, run};

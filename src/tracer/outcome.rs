@@ -14,6 +14,7 @@ impl Tracer {
         let now_ms = self.now_ms();
         let settled = self.adaptive.as_ref().and_then(|adaptive| adaptive.settled);
         let let_through = self.adaptive.as_ref().map(Adaptive::let_through).unwrap_or_default();
+        let looks = self.adaptive.as_ref().map(|a| a.looks(now_ms)).unwrap_or_default();
         let (gaps, gaps_total_ms) = self.breather.gaps(now_ms);
         let run = Run {
             duration_ms: now_ms,
@@ -24,6 +25,7 @@ impl Tracer {
                 gaps_total_ms,
                 processes_not_traced: self.not_traced.len() as u64,
                 mode: self.run.watch.mode,
+                looks,
                 settled,
                 let_through,
             },

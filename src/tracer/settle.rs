@@ -4,17 +4,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::adaptive::SHARE;
-use super::bucket::Bucket;
-use super::engine::Tracer;
-use super::injection::{Injection, Progress, Trouble};
-use super::tree::Watching;
+use super::engine::{Tracer, duration_ms};
+use super::injection::{Injection, Progress};
+use super::watched::Verdict;
 use crate::arch::{Arch, native};
 use crate::filter::learned;
+use crate::knowledge::heard;
 use crate::proc::ThreadStatus;
-use crate::ptrace::{CallInfo, Stopped, Tid};
+use crate::ptrace::{CallInfo, Stopped};
 use crate::recording::Settled;
-use crate::syscall::{Cap, SysNo};
+use crate::syscall::SysNo;
 
 /// A syscall that stops each time although it was not hot when the filter was made is told of when
 /// its stops cost more than this share of a core.
@@ -38,10 +37,11 @@ const NOT_PUT_ASIDE: &[&str] = &[
 impl Tracer {
     /// A stop has cost this much. If that was one too many, it is time to settle.
     pub(super) fn spend(&mut self, cost: Duration, at: Instant) {
-        let Some(adaptive) = self.adaptive.as_mut().filter(|a| a.looking) else { return };
-        if adaptive.bucket.spend(cost, at) {
-            adaptive.looking = false;
+        let started = self.started;
+        let now_ms = || duration_ms(started);
+        if self.adaptive.as_mut().is_some_and(|adaptive| adaptive.spend(cost, at, now_ms)) {
             self.settle();
+            self.tell_deadline();
         }
     }
 
@@ -95,21 +95,24 @@ impl Tracer {
 
     fn stay_full(&mut self, why: &str) {
         self.warn(format!("every call goes on stopping: {why}"));
-        if let Some(adaptive) = &mut self.adaptive {
-            adaptive.looking = true;
-            adaptive.bucket = Bucket::new(Duration::MAX, 1.0, Instant::now());
+        let now_ms = self.now_ms();
+        if self.adaptive.as_mut().is_some_and(|adaptive| adaptive.stay_full(now_ms)) {
+            self.interrupt_free();
         }
     }
 
-    /// A new phase begins: all calls stop again, until the phase's own budget is spent.
+    /// All calls stop again, until that has cost its own budget: a phase begins, or it is time.
     pub(super) fn look_again(&mut self) {
-        let now = Instant::now();
-        let Some(adaptive) = &mut self.adaptive else { return };
-        if adaptive.settled.is_none() {
-            return;
+        let (now, now_ms) = (Instant::now(), self.now_ms());
+        if self.adaptive.as_mut().is_some_and(|adaptive| adaptive.look_again(now, now_ms)) {
+            self.interrupt_free();
         }
-        adaptive.bucket = Bucket::new(adaptive.policy.settle_after, SHARE, now);
-        if !std::mem::replace(&mut adaptive.looking, true) {
+        self.tell_deadline();
+    }
+
+    /// Has the threads stop that may run free.
+    fn interrupt_free(&mut self) {
+        if self.adaptive.as_ref().is_some_and(|adaptive| adaptive.any_filtered) {
             self.interrupt_all();
         }
     }
@@ -122,35 +125,29 @@ impl Tracer {
             return false;
         };
         let Some((thread, process)) = self.tree.process_of(stopped.tid()) else { return false };
-        if process.watching != Watching::Fully
-            || !process.maker_is_known
-            || process.installer.is_some()
-            || process.shares_memory
-            || thread.launching.is_some()
-            || thread.again.is_some()
-            || !is_put_aside(arch, number)
-        {
+        if thread.launching.is_some() || thread.again.is_some() || !is_put_aside(arch, number) {
             return false;
         }
         let Some(filter) = adaptive.filter.clone() else { return false };
-        let may_set = adaptive.policy.may_set_no_new_privs;
         let Some(rights) = thread.credentials.as_deref() else { return false };
-        // In the thread's own user namespace (`seccomp(2)`).
-        let has_right = rights.effective.contains(Cap::SYS_ADMIN) || rights.no_new_privs;
-        if !has_right && !may_set {
-            process.watching = Watching::AlwaysFully;
-            self.warn(
-                "a process of the tree has no right to install a filter (CAP_SYS_ADMIN or \
-                 no_new_privs); every call of it goes on stopping"
-                    .to_owned(),
-            );
-            return false;
-        }
-        let sets_no_new_privs = !has_right;
+        let verdict = process.watched.verdict(rights, adaptive.policy.may_set_no_new_privs);
+        let sets_no_new_privs = match verdict {
+            Verdict::Yes { sets_no_new_privs } => sets_no_new_privs,
+            Verdict::No => return false,
+            Verdict::Forbidden => {
+                process.watched.watch_always();
+                let name = process.comm.clone();
+                self.warn(format!(
+                    "{name} has no right to install a filter (CAP_SYS_ADMIN or no_new_privs): \
+                     every call of it goes on stopping"
+                ));
+                return false;
+            }
+        };
         let since = self.meter.heard_at();
         match Injection::begin(stopped, filter, sets_no_new_privs, since) {
             Ok(injection) => {
-                process.installer = Some(stopped.tid());
+                process.watched.installs(stopped.tid());
                 thread.injection = Some(Box::new(injection));
                 true
             }
@@ -169,33 +166,20 @@ impl Tracer {
         let since = injection.since;
         match injection.returned(stopped, result) {
             Ok(Progress::Going) => {}
-            Ok(Progress::NoNewPrivs) => process.our_no_new_privs = true,
+            Ok(Progress::NoNewPrivs) => process.watched.no_new_privs_set(),
             Ok(Progress::Installed) => {
-                process.our_filters += 1;
-                // The program may have installed one of its own meanwhile, which is for good.
-                if process.watching == Watching::Fully {
-                    process.watching = Watching::Filtered;
-                }
+                process.watched.installed();
                 // Objects that it maps from now on are found by a last look.
                 process.maps = None;
                 self.installed(since);
             }
             Ok(Progress::Over(trouble)) => {
                 thread.injection = None;
-                process.installer = None;
+                process.watched.installation_over();
                 if let Some(trouble) = trouble {
-                    process.watching = Watching::AlwaysFully;
-                    self.warn(match trouble {
-                        Trouble::Unsynchronized => {
-                            "a thread is under a seccomp filter of its own; \
-                                                    every call of its process goes on stopping"
-                                .to_owned()
-                        }
-                        Trouble::Failed(errno) => format!(
-                            "the filter could not be installed in a process ({errno}); every call \
-                             of it goes on stopping"
-                        ),
-                    });
+                    process.watched.watch_always();
+                    let name = process.comm.clone();
+                    self.warn(format!("{name} could not be given the filter, {trouble}: every call of it goes on stopping"));
                 }
             }
             // It is dying; that will be reported.
@@ -204,7 +188,9 @@ impl Tracer {
     }
 
     fn installed(&mut self, since: Instant) {
-        let took = u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let took = since.elapsed();
+        self.mind_stall(took, "while a filter was installed");
+        let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         let Some(adaptive) = &mut self.adaptive else { return };
         adaptive.any_filtered = true;
         // All that any of them may let through: which one it was is of no matter.
@@ -215,49 +201,14 @@ impl Tracer {
         }
     }
 
-    /// The program has put a filter of its own over ours, or strict mode: what that denies never
-    /// reaches ours, so every call of the process stops again, before any filter is asked. The
-    /// thread that stands stopped for it need not be interrupted.
-    pub(super) fn watch_always(&mut self, pid: i32, but: Option<Tid>) {
-        if self.adaptive.is_none() {
-            return;
-        }
-        let Some(process) = self.tree.process_mut(pid) else { return };
-        if std::mem::replace(&mut process.watching, Watching::AlwaysFully) == Watching::Filtered {
-            for tid in self.tree.threads_of(pid).into_iter().filter(|tid| Some(*tid) != but) {
-                self.interrupt(tid);
-            }
-        }
-    }
-
     /// A new process was seen for the first time.
     pub(super) fn count_filters(&mut self, pid: i32, status: &ThreadStatus) {
         let Some(adaptive) = &self.adaptive else { return };
         let filters = status.seccomp_filters.unwrap_or(u32::from(status.seccomp_mode == 2));
         let inherited = adaptive.policy.inherited_filters;
         if let Some(process) = self.tree.process_mut(pid) {
-            process.filters_at_birth = filters.saturating_sub(inherited);
+            process.watched.born_under(filters.saturating_sub(inherited));
         }
-    }
-
-    /// It has become known who made a new process: how it is to be watched.
-    pub(super) fn watch_newborn(&mut self, pid: i32, maker: i32) {
-        let Some(maker) = self.tree.process(maker) else { return };
-        // It may have been forked while the filter was on its way to its maker.
-        let (ours, coming) = (maker.our_filters, u32::from(maker.installer.is_some()));
-        let (watching, no_new_privs) = (maker.watching, maker.our_no_new_privs);
-        let Some(process) = self.tree.process_mut(pid) else { return };
-        process.our_filters = process.filters_at_birth.min(ours + coming);
-        process.our_no_new_privs = no_new_privs;
-        process.watching = if process.filters_at_birth > ours + coming {
-            Watching::AlwaysFully
-        } else {
-            match watching {
-                Watching::Fully if process.our_filters > 0 => Watching::Filtered,
-                Watching::Filtered if process.our_filters == 0 => Watching::Fully,
-                watching => watching,
-            }
-        };
     }
 
     /// Warns of syscalls that stop each time and have turned hot.
@@ -275,9 +226,15 @@ impl Tracer {
             }
         }
         for (name, share) in hot {
-            self.warn(format!(
+            // A filter lets none of these through, whoever saw it.
+            let advice = match heard::why(&name) {
+                Some(why) => format!("each use of it has to be heard of, since {why}"),
+                None => "run again with `--prior RECORDING`, which lets through what this run saw"
+                    .to_owned(),
+            };
+            self.warn_at_once(format!(
                 "{name} turned hot after the filter was installed, and stops every time, at {:.0} % \
-                 of a core: run again with `--prior RECORDING`, which lets through what this run saw",
+                 of a core: {advice}",
                 share * 100.0
             ));
         }

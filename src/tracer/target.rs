@@ -12,7 +12,7 @@ use crate::syscall::SysNo;
 #[derive(Clone, Debug)]
 pub enum Target {
     /// A program that we start.
-    Launch(Launch),
+    Launch(Box<Launch>),
     /// Processes that run already.
     Attach {
         /// Which.
@@ -43,6 +43,8 @@ pub struct Launch {
 pub struct AdaptivePolicy {
     /// `--settle-after`: how much stopped time a phase may cost before its calls stop no more.
     pub settle_after: Duration,
+    /// `--look-again`: after how much time under its filter all calls of the program stop again.
+    pub look_again_every: Option<Duration>,
     /// Native syscalls that an earlier run saw, and that are let through without being seen in this.
     pub prior: BTreeSet<SysNo>,
     /// Whether `no_new_privs` may be set in the program: by a tracer without privileges, under which
@@ -61,6 +63,8 @@ pub struct Session {
     pub stop: StopPolicy,
     /// How often a checkpoint is made.
     pub checkpoint_every: Duration,
+    /// `--max-stall`: how long a thread may stand for us before the user is told of it.
+    pub max_stall: Option<Duration>,
     /// Whether signals that are no request are passed on to the program: as the first process of a
     /// container.
     pub pass_signals: bool,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::log::Log;
 use super::thread::{Call, Thread};
+use super::watched::Watched;
 use crate::proc::Maps;
 use crate::ptrace::{Ended, Tid};
 use crate::recording::{self, Credentials, Exec, ExitStatus};
@@ -33,33 +34,9 @@ pub struct Process {
     /// The dynamic linker's code, while nothing but it has run yet.
     pub linker: Option<(u64, u64)>,
     /// How its calls are heard of.
-    pub watching: Watching,
-    /// Whether its maker's event has come. Until then its parent is taken for that, which may be
-    /// wrong (`CLONE_PARENT`), so nothing is concluded from it.
-    pub maker_is_known: bool,
-    /// How many filters it had from its maker, without those that we started under.
-    pub filters_at_birth: u32,
-    /// The thread that installs our filter.
-    pub installer: Option<Tid>,
-    /// It shares its memory with another process, as after vfork(2), until it executes a program.
-    pub shares_memory: bool,
-    /// How many filters of ours its threads are under.
-    pub our_filters: u32,
-    /// Its `no_new_privs` is our doing.
-    pub our_no_new_privs: bool,
+    pub watched: Watched,
     /// In order of birth.
     pub serial: u64,
-}
-
-/// How the calls of a process are heard of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Watching {
-    /// Every call stops.
-    Fully,
-    /// Our filter stops what is news.
-    Filtered,
-    /// Every call stops, for good: it has a filter of its own, or cannot have ours.
-    AlwaysFully,
 }
 
 impl Process {
@@ -135,10 +112,12 @@ pub struct Tree {
 }
 
 /// Who made a thread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Maker {
     /// Its process.
     pub pid: i32,
+    /// How that was watched when it told of it.
+    pub watched: Watched,
     /// Whether it shares its memory with what it made (`CLONE_VM`).
     pub shares_memory: bool,
 }
@@ -236,14 +215,7 @@ impl Tree {
             maps: of.and_then(|p| p.maps.clone()),
             may_hide_code: of.is_none_or(|p| p.may_hide_code),
             linker: of.and_then(|p| p.linker),
-            watching: Watching::Fully,
-            maker_is_known: parent.is_none(),
-            filters_at_birth: 0,
-            installer: None,
-            // Until its maker's event tells otherwise.
-            shares_memory: of.is_some(),
-            our_filters: 0,
-            our_no_new_privs: false,
+            watched: if parent.is_none() { Watched::first() } else { Watched::born() },
             serial: self.serial,
         };
         self.serial += 1;
@@ -260,7 +232,7 @@ impl Tree {
         }
         if let Some(process) = self.processes.get_mut(&thread.pid) {
             process.threads = process.threads.saturating_sub(1);
-            process.installer = process.installer.filter(|installer| *installer != tid);
+            process.watched.gone(tid);
             // The status of a process is that of its leader, which is reported last.
             if let Some(ended) = ended.filter(|_| thread.pid == tid.0) {
                 process.status = Some(exit_status(ended));
@@ -292,7 +264,7 @@ impl Tree {
         let others: Vec<Tid> = self.threads_of(pid).into_iter().filter(|t| *t != former).collect();
         let gone = others.into_iter().filter_map(|tid| self.remove(tid, None, now_ms)).collect();
         if let Some(process) = self.processes.get_mut(&pid) {
-            process.shares_memory = false;
+            process.watched.executes();
         }
         if former != leader
             && let Some(thread) = self.threads.remove(&former)
@@ -303,7 +275,7 @@ impl Tree {
     }
 
     /// A parent's event told of `child`.
-    pub fn announce(&mut self, child: Tid, maker: Maker) -> Birth {
+    pub fn announce(&mut self, child: Tid, maker: &Maker) -> Birth {
         if self.unannounced.remove(&child) {
             // `clone(CLONE_PARENT)` gives the child another parent than its maker.
             if let Some(pid) = self.threads.get(&child).map(|t| t.pid)
@@ -317,7 +289,7 @@ impl Tree {
         if self.stillborn.remove(&child) {
             return Birth::Stillborn;
         }
-        self.announced.insert(child, maker);
+        self.announced.insert(child, maker.clone());
         Birth::Awaited
     }
 
@@ -388,7 +360,9 @@ pub fn exit_status(ended: Ended) -> ExitStatus {
 mod tests {
     use super::*;
 
-    const MAKER: Maker = Maker { pid: 10, shares_memory: false };
+    fn maker() -> Maker {
+        Maker { pid: 10, watched: Watched::first(), shares_memory: false }
+    }
 
     fn tree() -> Tree {
         let mut tree = Tree::default();
@@ -402,18 +376,18 @@ mod tests {
         tree.showed_up(Tid(11));
         tree.add(Tid(11), 11, Some(10), 1);
         assert_eq!(tree.births_unexplained(), 1);
-        assert_eq!(tree.announce(Tid(11), MAKER), Birth::Known);
+        assert_eq!(tree.announce(Tid(11), &maker()), Birth::Known);
         assert_eq!(tree.births_unexplained(), 0);
     }
 
     #[test]
     fn a_child_may_die_before_it_ever_stops() {
         let mut tree = tree();
-        assert_eq!(tree.announce(Tid(11), MAKER), Birth::Awaited);
+        assert_eq!(tree.announce(Tid(11), &maker()), Birth::Awaited);
         assert!(tree.is_alive());
         assert!(tree.ended_unseen(Tid(11)));
         assert!(!tree.ended_unseen(Tid(12)));
-        assert_eq!(tree.announce(Tid(12), MAKER), Birth::Stillborn);
+        assert_eq!(tree.announce(Tid(12), &maker()), Birth::Stillborn);
         assert_eq!(tree.births_unexplained(), 0);
     }
 

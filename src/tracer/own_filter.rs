@@ -1,0 +1,199 @@
+//! What the program does with seccomp(2) itself, and what it is told of it.
+//!
+//! What a filter of the program's denies never reaches ours (`seccomp_run_filters` takes the
+//! strictest answer), so from its own call on every call of that process stops again, before any
+//! filter is asked. A filter for all threads (TSYNC) comes over threads that run free just then: the
+//! one that installs it stands until each of the others has stopped once.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use super::engine::Tracer;
+use super::thread::Call;
+use crate::ptrace::{Stopped, Tid};
+
+/// `linux/seccomp.h`.
+const SECCOMP_SET_MODE_STRICT: u64 = 0;
+const SECCOMP_SET_MODE_FILTER: u64 = 1;
+const SECCOMP_FILTER_FLAG_TSYNC: u64 = 1;
+const SECCOMP_MODE_STRICT: u64 = 1;
+const SECCOMP_MODE_FILTER: u64 = 2;
+
+/// How long a thread is held at most for others to stop: one in an uninterruptible wait of the kernel's
+/// may take for ever.
+const LONGEST_HOLD: Duration = Duration::from_secs(1);
+
+/// What a call asks of the kernel's seccomp, by seccomp(2) or by the prctl(2) that is older.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asks {
+    /// Strict mode.
+    Strict,
+    /// A filter of its own, for the calling thread or for all of its process.
+    Filter { for_all_threads: bool },
+    /// `PR_GET_SECCOMP`.
+    ForMode,
+    /// `PR_GET_NO_NEW_PRIVS`.
+    ForNoNewPrivs,
+    /// `PR_SET_NO_NEW_PRIVS`.
+    NoNewPrivs,
+}
+
+impl Asks {
+    /// What a call asks for; what the kernel refuses for its other arguments is among it.
+    pub(super) fn of(call: &Call) -> Option<Asks> {
+        let [first, second, third, ..] = call.args;
+        let first = first & 0xffff_ffff;
+        match call.no.name()? {
+            "seccomp" => match first {
+                // Refused otherwise, which the kernel can say itself.
+                SECCOMP_SET_MODE_STRICT if second == 0 && third == 0 => Some(Asks::Strict),
+                SECCOMP_SET_MODE_FILTER => {
+                    Some(Asks::Filter { for_all_threads: second & SECCOMP_FILTER_FLAG_TSYNC != 0 })
+                }
+                _ => None,
+            },
+            "prctl" => match i32::try_from(first).ok()? {
+                libc::PR_SET_SECCOMP if second == SECCOMP_MODE_STRICT => Some(Asks::Strict),
+                libc::PR_SET_SECCOMP if second == SECCOMP_MODE_FILTER => {
+                    Some(Asks::Filter { for_all_threads: false })
+                }
+                libc::PR_GET_SECCOMP => Some(Asks::ForMode),
+                libc::PR_GET_NO_NEW_PRIVS => Some(Asks::ForNoNewPrivs),
+                libc::PR_SET_NO_NEW_PRIVS => Some(Asks::NoNewPrivs),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+/// A thread that stands at its call until others of its process have stopped.
+#[derive(Debug)]
+pub(super) struct Held {
+    stopped: Stopped,
+    waits_for: HashSet<Tid>,
+    since: Instant,
+}
+
+impl Tracer {
+    /// The enter-stop, or the filter's stop, of a call that is booked already: gives the thread back
+    /// if it may go on now.
+    pub(super) fn mind_own_filter(&mut self, stopped: Stopped) -> Option<Stopped> {
+        if self.adaptive.is_none() {
+            return Some(stopped);
+        }
+        let tid = stopped.tid();
+        let Some(thread) = self.tree.thread(tid) else { return Some(stopped) };
+        let pid = thread.pid;
+        let call = thread.call.filter(Call::may_change_credentials);
+        let asks = call.as_ref().and_then(Asks::of);
+        if asks == Some(Asks::Strict) || thread.is_strict {
+            self.mind_strict_mode(&stopped, asks);
+        }
+        let (Some(Asks::Filter { .. }) | Some(Asks::Strict)) = asks else { return Some(stopped) };
+        self.watch_always(pid);
+        if asks != Some(Asks::Filter { for_all_threads: true }) {
+            return Some(stopped);
+        }
+        let is_free = |t: &Tid| {
+            *t != tid && self.tree.thread(*t).is_some_and(|t| t.may_be_inside && !t.exiting)
+        };
+        let waits_for: HashSet<Tid> =
+            self.tree.threads_of(pid).into_iter().filter(is_free).collect();
+        if waits_for.is_empty() {
+            return Some(stopped);
+        }
+        for tid in &waits_for {
+            self.interrupt(*tid);
+        }
+        self.held.push(Held { stopped, waits_for, since: self.meter.heard_at() });
+        self.tell_deadline();
+        None
+    }
+
+    /// A thread has stopped, or is gone. If it was held, only SIGKILL has moved it.
+    pub(super) fn no_longer_free(&mut self, tid: Tid) {
+        let before = self.held.len();
+        self.held.retain(|held| held.stopped.tid() != tid);
+        self.books.stops_ended += (before - self.held.len()) as u64;
+        for held in &mut self.held {
+            held.waits_for.remove(&tid);
+        }
+    }
+
+    /// Lets go on who was held until everybody stood, or has been held for too long.
+    pub(super) fn release_held(&mut self, now: Instant) {
+        let tree = &self.tree;
+        for held in &mut self.held {
+            held.waits_for.retain(|tid| tree.thread(*tid).is_some_and(|t| !t.exiting));
+        }
+        let is_over = |held: &Held| held.waits_for.is_empty() || now >= held.since + LONGEST_HOLD;
+        while let Some(at) = self.held.iter().position(is_over) {
+            let held = self.held.swap_remove(at);
+            if !held.waits_for.is_empty() {
+                self.warn(
+                    "a thread did not stop while its program put a filter over all threads: what \
+                     that filter denied to it before its next call is not recorded"
+                        .to_owned(),
+                );
+            }
+            self.meter.heard_then(held.since);
+            self.go_on(held.stopped, 0);
+        }
+    }
+
+    /// When somebody has been held for too long.
+    pub(super) fn held_until(&self) -> Option<Instant> {
+        self.held.iter().map(|held| held.since + LONGEST_HOLD).min()
+    }
+
+    /// Such a call has succeeded.
+    pub(super) fn note_own_filter(&mut self, stopped: &Stopped, call: &Call, result: i64) {
+        let asks = Asks::of(call);
+        let Some((thread, process)) = self.tree.process_of(stopped.tid()) else { return };
+        let (pid, watched) = (thread.pid, &mut process.watched);
+        let state = thread.credentials.as_deref();
+        let untraced = match asks {
+            // If the kernel took what is not known here for it.
+            Some(Asks::Strict | Asks::Filter { .. }) => return self.watch_always(pid),
+            Some(Asks::NoNewPrivs) => return watched.sets_no_new_privs(),
+            Some(Asks::ForMode) if watched.our_filters() > 0 => {
+                state.map(|state| i64::from(state.seccomp_mode))
+            }
+            Some(Asks::ForNoNewPrivs) if watched.is_no_new_privs_ours() => Some(0),
+            _ => None,
+        };
+        if let Some(untraced) = untraced.filter(|untraced| *untraced != result) {
+            let answered = stopped.regs().and_then(|mut regs| {
+                regs.set_result(untraced);
+                stopped.set_regs(&regs)
+            });
+            self.tolerate(answered);
+        }
+    }
+
+    /// Every call of the process is to stop again, for good.
+    pub(super) fn watch_always(&mut self, pid: i32) {
+        let Some(process) = self.tree.process_mut(pid) else { return };
+        if process.watched.watch_always() {
+            let name = process.comm.clone();
+            for tid in self.tree.threads_of(pid) {
+                if self.tree.thread(tid).is_some_and(|thread| thread.may_be_inside) {
+                    self.interrupt(tid);
+                }
+            }
+            if self.adaptive.as_ref().is_some_and(|adaptive| adaptive.settled.is_some()) {
+                self.warn(format!(
+                    "{name} has a seccomp filter of its own: every call of it goes on stopping"
+                ));
+            }
+        }
+    }
+}
+
+impl Call {
+    /// Whether it is one of the few calls among which those of this module are.
+    fn may_change_credentials(&self) -> bool {
+        self.entered.interest.is_some_and(|interest| interest.credentials)
+    }
+}
