@@ -10,9 +10,9 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
-use common::beside::text;
+use common::beside::{Tracing, text, wait_until};
 use common::{MODES, Scratch, fixture, times, tool, trace, trace_with};
-use seccomp_gen::recording::{Counted, Mode, Run, Syscall};
+use seccomp_gen::recording::{Counted, Mode, Run, Syscall, load};
 
 /// Runs a fixture, and fails unless it ended well with books that balance.
 fn traced(options: &[&str], name: &str, args: &[&str]) -> (Run, String) {
@@ -111,7 +111,7 @@ fn an_ordinary_user_gets_the_speed_as_well() {
         .stdin(Stdio::null())
         .status();
     assert!(status.unwrap().success());
-    let run = seccomp_gen::recording::load(&out.join("t.recording.json")).unwrap().runs.remove(0);
+    let run = load(&out.join("t.recording.json")).unwrap().runs.remove(0);
     assert!(run.complete, "{:?}", run.incomplete_because);
     assert_eq!(run.watch.settled.unwrap().installations, 1, "{:?}", run.warnings);
     assert!(run.credential_states.iter().all(|s| !s.no_new_privs && s.seccomp_mode == 0));
@@ -134,6 +134,25 @@ fn a_program_that_has_dropped_its_rights_is_left_as_it_is() {
     assert_eq!(call(&run, "read").counted, Counted::Exactly);
     assert!(call(&run, "read").count >= 30_000);
     assert!(run.warnings.iter().any(|w| w.contains("CAP_SYS_ADMIN")), "{:?}", run.warnings);
+}
+
+/// Acceptance 6: 43 threads in 27 kinds of blocking calls, all of them stopped for each look, and no
+/// EINTR that they would not have untraced.
+#[test]
+fn fifty_looks_end_no_call() {
+    let looks_wanted = times(50).max(10);
+    let dir = Scratch::new();
+    let (fixture, end) = (fixture("eintr_none"), dir.join("end"));
+    let options = ["-q", "--mode=adaptive", "--settle-after=0s", "--look-again=400ms"];
+    let mut tracing = Tracing::launch(&options, &[text(&fixture), "-w", text(&end)]);
+    let partial = tracing.dir.join("t.recording.partial.json");
+    let looks = || load(&partial).map_or(0, |recording| recording.runs[0].watch.looks.len());
+    wait_until("so many looks", || looks() > looks_wanted);
+    std::fs::write(&end, "").unwrap();
+    assert_eq!(tracing.tracer.code(), 0, "{}", tracing.tracer.stderr());
+    let run = tracing.run();
+    assert!(run.complete, "{:?} {:?}", run.incomplete_because, run.books);
+    assert!(run.watch.looks.is_sorted_by(|a, b| a.to_ms <= b.from_ms), "{:?}", run.watch.looks);
 }
 
 /// The shutdown is watched in full again, with a budget of its own.

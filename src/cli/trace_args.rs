@@ -55,7 +55,7 @@ pub struct TraceArgs {
 
     /// In adaptive mode: after this time under the filter let every call stop again, until that has
     /// cost --settle-after once more; repeatedly
-    #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with = "pid",
+    #[arg(long, value_name = "DURATION", value_parser = time_between_looks, conflicts_with = "pid",
           help_heading = "Watching")]
     pub(super) look_again: Option<Duration>,
 
@@ -170,6 +170,17 @@ fn time_to_run(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         time if time < Duration::from_millis(1) => {
             Err("the program would be stopped before it starts; give it 1ms or more".to_owned())
+        }
+        time => Ok(time),
+    }
+}
+
+/// Each look interrupts every thread: a receive with a time-out that is interrupted starts anew, and
+/// must come to its end in between.
+fn time_between_looks(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        time if time < Duration::from_millis(100) => {
+            Err("the program would hardly get on in between; give it 100ms or more".to_owned())
         }
         time => Ok(time),
     }

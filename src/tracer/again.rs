@@ -15,15 +15,17 @@ use std::time::Instant;
 
 use super::engine::Tracer;
 use super::thread::{Again, Call, Shortened};
+use crate::arch::{Regs, native};
 use crate::proc::ThreadStatus;
 use crate::ptrace::{Stopped, Tid};
+use crate::syscall::SysNo;
 
 /// `epoll_wait(2)`'s and `epoll_pwait(2)`'s time-out: the fourth argument, an `int` of milliseconds
 /// that is endless below zero.
 const EPOLL_TIMEOUT: usize = 3;
 
 /// How often a call is made again whose time-out starts anew with that: a program whose every wait
-/// is cut short by ignored signals must get on in the end.
+/// is cut short by ignored signals must get on in the end. What has no time-out waits for ever.
 const MAX_TIMES: u32 = 16;
 
 impl Tracer {
@@ -82,7 +84,10 @@ impl Tracer {
         let epoll = call.filter(Call::has_epoll_timeout);
         let made = again
             && regs.in_syscall()
-            && (epoll.is_some() || state.times < MAX_TIMES || letting_go);
+            && (epoll.is_some()
+                || state.times < MAX_TIMES
+                || letting_go
+                || is_endless(&regs, call));
         if made {
             state.times += 1;
             regs.make_again();
@@ -107,6 +112,24 @@ impl Call {
         let given = self.args[EPOLL_TIMEOUT];
         matches!(self.no.name(), Some("epoll_wait" | "epoll_pwait")) && given & 0x8000_0000 == 0
     }
+}
+
+/// Whether a call has no time-out that could start anew. One that would be restarted by the kernel
+/// itself is none of those that come here.
+fn is_endless(regs: &Regs, call: Option<Call>) -> bool {
+    let native = SysNo { arch: native::ARCH, number: regs.number().cast_signed() };
+    let no = call.map_or(native, |call| call.no);
+    let timeout = match no.name() {
+        Some("semop") => return true,
+        Some("rt_sigtimedwait") => 2,
+        Some("epoll_pwait2" | "semtimedop") => 3,
+        Some("io_getevents" | "io_pgetevents") => 4,
+        Some("epoll_wait" | "epoll_pwait") => {
+            return regs.arg(no.arch, EPOLL_TIMEOUT) & 0x8000_0000 != 0;
+        }
+        _ => return false,
+    };
+    regs.arg(no.arch, timeout) == 0
 }
 
 /// Nothing is waiting to be delivered that untraced would have ended the call: our interrupt did,

@@ -492,6 +492,8 @@ impl Tracer {
         let Some((thread, process)) = self.tree.process_of(tid) else { return false };
         if !adaptive.runs_free(&process.watched)
             || thread.injection.is_some()
+            // What of its call was changed is put back at its exit-stop.
+            || thread.again.is_some()
             || thread.call.is_some_and(|call| call.result_wanted)
         {
             return false;

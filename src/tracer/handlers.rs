@@ -127,9 +127,13 @@ impl Tracer {
             match stopped.call_info() {
                 Ok(CallInfo::Enter { arch, number, args, ip }) => {
                     self.on_enter(&stopped, arch, number, args, ip);
-                    let call = self.tree.thread_mut(tid).and_then(|thread| thread.call.as_mut());
-                    if let Some(call) = call {
-                        call.result_wanted = self.ledger.trapped(&call.entered);
+                    if let Some(thread) = self.tree.thread_mut(tid)
+                        && let Some(call) = &mut thread.call
+                    {
+                        // This stop may be the answer to an interrupt, and yet the call that comes
+                        // may end with EINTR for it (`ptrace_stop` leaves TIF_SIGPENDING).
+                        let trapped = self.ledger.trapped(&call.entered);
+                        call.result_wanted = trapped || thread.interrupted;
                     }
                     if is_vsyscall(ip) {
                         self.close_vsyscall(tid);
