@@ -387,7 +387,8 @@ pub struct Process {
     pub ended_ms: Option<u64>,
     /// What it ended with.
     pub status: Option<ExitStatus>,
-    /// Every executable that it ran, in order; the first is its parent's where it was forked.
+    /// The executables that it ran, in order, up to a bound, the last one always: the first is its
+    /// parent's where it was forked.
     pub execs: Vec<Exec>,
     /// The name of its leader (`/proc/PID/comm`) when last looked at.
     pub comm: String,

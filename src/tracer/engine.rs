@@ -16,6 +16,7 @@ use super::meter::StopMeter;
 use super::modules::{MappedFile, Modules};
 use super::own_filter::Held;
 use super::snapshot::Snapshot;
+use super::spin::{self, Spin};
 use super::stop::{AGAIN_AFTER, Action, Cause, StopPlan};
 use super::target::{Session, Target};
 use super::thread::Thread;
@@ -103,6 +104,7 @@ pub(super) struct Tracer {
     pub(super) options: Options,
     /// What was heard while threads were seized, and is still to be served.
     pub(super) heard: VecDeque<Event>,
+    spin: Spin,
     /// How many waits ago all that could be heard was heard.
     since_all_heard: u32,
     /// Threads that stand until others do (`own_filter`).
@@ -163,6 +165,7 @@ impl Tracer {
             launched_took: None,
             options: Options { die_with_tracer: launches, exit_stops: true, filter_stops },
             heard: VecDeque::new(),
+            spin: Spin::default(),
             since_all_heard: 0,
             held: Vec::new(),
             max_stall: session.max_stall,
@@ -255,6 +258,21 @@ impl Tracer {
             }
             if let Some(event) = self.heard.pop_front() {
                 return Ok(event);
+            }
+        }
+        if self.spin.is_worth_it() {
+            let since = Instant::now();
+            loop {
+                let event = wait_at_once()?;
+                let is_over = event.is_some() || since.elapsed() > spin::LONGEST;
+                if is_over {
+                    self.spin.ended(event.is_some());
+                }
+                match event {
+                    Some(event) => return Ok(event),
+                    None if is_over => break,
+                    None => std::hint::spin_loop(),
+                }
             }
         }
         wait()

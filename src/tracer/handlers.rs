@@ -13,6 +13,9 @@ use crate::syscall::{Errno, SysNo, asks_to_stop};
 /// `linux/errno.h`, which the kernel shows to tracers alone: the call goes on by restart_syscall(2).
 const ERESTART_RESTARTBLOCK: i64 = 516;
 
+/// How many programs of one process are kept: it may execute itself anew for days.
+const MAX_EXECS: usize = 256;
+
 impl Tracer {
     pub(super) fn on_stop(&mut self, stopped: Stopped, stop: Stop) {
         self.books.stops += 1;
@@ -464,6 +467,8 @@ impl Tracer {
         if let Some((thread, process)) = self.tree.process_of(leader) {
             let pid = thread.pid;
             if let Ok(exe) = proc_tree::exe(pid) {
+                // The last one is always there: it is what the process runs.
+                process.execs.truncate(MAX_EXECS - 1);
                 process.execs.push(Exec { at_ms: now_ms, path: exe.path, observed: true });
             }
             self.modules.executed(pid, process, now_ms);

@@ -108,12 +108,12 @@ impl StopMeter {
     fn around(&self) -> Duration {
         // A program all of whose calls block shows nothing of it.
         const MOST_NS: f64 = 50_000.0;
-        Duration::from_secs_f64((self.enter_to_exit.ns - self.service.ns).clamp(0.0, MOST_NS) / 1e9)
+        whole_ns((self.enter_to_exit.ns - self.service.ns).clamp(0.0, MOST_NS))
     }
 
     /// What a quick stop costs the program, by estimate.
     pub fn stop_cost(&self) -> Duration {
-        Duration::from_secs_f64(self.service.ns / 1e9) + self.around()
+        whole_ns(self.service.ns) + self.around()
     }
 
     /// What all stops have cost the program, by estimate.
@@ -137,6 +137,11 @@ impl StopMeter {
             .collect();
         Cost { histogram, ..self.cost.clone() }
     }
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+fn whole_ns(ns: f64) -> Duration {
+    Duration::from_nanos(ns as u64)
 }
 
 #[cfg(test)]

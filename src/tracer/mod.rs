@@ -36,6 +36,7 @@ mod outcome;
 mod own_filter;
 mod settle;
 mod snapshot;
+mod spin;
 mod stop;
 mod strict;
 mod target;
