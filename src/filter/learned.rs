@@ -5,10 +5,6 @@ use libseccomp::{ScmpAction, ScmpArgCompare, ScmpCompareOp, ScmpFilterContext, S
 
 use super::{Compiled, FilterError, MAX_INSTRUCTIONS, export};
 
-/// The data value of our `SECCOMP_RET_TRACE`, by which the tracer tells its own filter from one of
-/// the program's.
-pub const TRACE_DATA: u16 = 0x5347;
-
 /// What a filter lets through: native syscalls, by number.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Learned {
@@ -60,16 +56,18 @@ impl Test {
     }
 }
 
-/// Compiles it. Everything else, other architectures among them, is answered with RET_TRACE.
+/// Compiles it. Everything else, other architectures among them, is answered with
+/// `SECCOMP_RET_TRACE` and this data value, by which the tracer tells its own filter from one of the
+/// program's.
 ///
 /// # Errors
 /// If libseccomp refuses a rule, or the kernel would refuse the program.
-pub fn compile(learned: &Learned) -> Result<Compiled, FilterError> {
+pub fn compile(learned: &Learned, data: u16) -> Result<Compiled, FilterError> {
     let fail = |what: &str| {
         let what = what.to_owned();
         move |source| FilterError::Library { what, source }
     };
-    let trace = ScmpAction::Trace(TRACE_DATA);
+    let trace = ScmpAction::Trace(data);
     let mut context = ScmpFilterContext::new(trace).map_err(fail("new filter"))?;
     context.set_act_badarch(trace).map_err(fail("other architectures"))?;
     // A binary tree (libseccomp 2.5): what the kernel's bitmap does not answer is found in a few
@@ -102,13 +100,13 @@ mod tests {
     fn a_learned_filter_is_short() {
         let always: Vec<i32> = (0..300).filter(|n| n % 3 != 0).collect();
         let tests = vec![Test::Masked { argument: 0, mask: 0x0080_0000, equals: 0 }];
-        let compiled = compile(&Learned { always, tested: vec![(56, tests)] }).unwrap();
+        let compiled = compile(&Learned { always, tested: vec![(56, tests)] }, 1).unwrap();
         assert!(compiled.instructions() < 1_000, "{}", compiled.instructions());
         assert_eq!(compiled.program.len() % 8, 0);
     }
 
     #[test]
     fn nothing_learned_is_a_filter_too() {
-        assert!(compile(&Learned::default()).unwrap().instructions() > 0);
+        assert!(compile(&Learned::default(), 1).unwrap().instructions() > 0);
     }
 }

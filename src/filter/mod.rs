@@ -3,10 +3,12 @@
 
 pub mod learned;
 
+use std::fs::File;
 use std::io::{Read, Seek};
 
 use libseccomp::error::SeccompError;
 use libseccomp::{ScmpAction, ScmpArch, ScmpFilterContext, ScmpSyscall, ScmpVersion};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use crate::arch::{Arch, native};
 use crate::profile::{Action, Profile};
@@ -98,9 +100,11 @@ pub fn compile(profile: &Profile) -> Result<Compiled, FilterError> {
     }
 }
 
-/// libseccomp writes a program to a descriptor only.
+/// libseccomp writes a program to a descriptor only. A file in memory needs no disk, which may be
+/// full.
 fn export(context: &ScmpFilterContext) -> Result<Vec<u8>, FilterError> {
-    let mut file = tempfile::tempfile()?;
+    let fd = memfd_create(c"filter", MFdFlags::MFD_CLOEXEC).map_err(std::io::Error::from)?;
+    let mut file = File::from(fd);
     context
         .export_bpf(&file)
         .map_err(|source| FilterError::Library { what: "export".to_owned(), source })?;

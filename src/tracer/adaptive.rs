@@ -7,6 +7,7 @@
 //! phase begins with such a full look again, until its own budget is spent.
 
 use std::collections::BTreeSet;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,9 @@ const MAX_LOOKS: usize = 1024;
 pub(super) struct Adaptive {
     pub policy: AdaptivePolicy,
     stage: Stage,
+    /// The data value of our filters' RET_TRACE: another in each run, so that no program's own filter
+    /// can be taken for ours.
+    pub trace_data: u16,
     pub filter: Option<Arc<Vec<u8>>>,
     /// What was asked to be let through last, perhaps by a filter that is still to be compiled.
     pub learned: Learned,
@@ -61,6 +65,7 @@ impl Adaptive {
         Adaptive {
             policy,
             stage: Stage::Looking { bucket, since_ms: 0 },
+            trace_data: drawn(),
             filter: None,
             learned: Learned::default(),
             let_through: BTreeSet::new(),
@@ -150,6 +155,12 @@ impl Adaptive {
         names.sort();
         names
     }
+}
+
+/// A number that nobody can know.
+fn drawn() -> u16 {
+    let hash = RandomState::new().build_hasher().finish().to_ne_bytes();
+    u16::from_ne_bytes([hash[0], hash[1]])
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ use super::engine::Tracer;
 use super::thread::{Call, Launching, Thread};
 use super::untraced;
 use crate::arch::Arch;
-use crate::filter::learned::TRACE_DATA;
 use crate::proc::{ThreadStatus, own_pid, tree as proc_tree};
 use crate::ptrace::{CallInfo, Ended, Stop, Stopped, Tid, is_continued};
 use crate::recording::{Exec, Occasion, Sighting};
@@ -118,8 +117,8 @@ impl Tracer {
     /// A filter has answered RET_TRACE.
     fn on_filter_stop(&mut self, stopped: Stopped) {
         let tid = stopped.tid();
-        let ours = stopped.event_message() == Ok(u64::from(TRACE_DATA));
-        if !ours && !stopped.is_dying() {
+        let ours = self.adaptive.as_ref().map(|adaptive| u64::from(adaptive.trace_data));
+        if stopped.event_message().ok() != ours && !stopped.is_dying() {
             // One of the program's own, which has no tracer to ask: ENOSYS, as untraced.
             self.skip_call(&stopped, -i64::from(libc::ENOSYS));
             return self.go_on(stopped, 0);

@@ -57,6 +57,7 @@ impl Interest {
             credentials: matches!(
                 name,
                 "capset"
+                    | "landlock_restrict_self"
                     | "prctl"
                     | "seccomp"
                     | "setuid"

@@ -3,14 +3,17 @@
 //! What a filter of the program's denies never reaches ours (`seccomp_run_filters` takes the
 //! strictest answer), so from its own call on every call of that process stops again, before any
 //! filter is asked. A filter for all threads (TSYNC) comes over threads that run free just then: the
-//! one that installs it stands until each of the others has stopped once.
+//! one that installs it stands until each of the others has stopped once. And it stands while another
+//! installs ours, whose calls it may be about to forbid.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use super::engine::Tracer;
 use super::thread::Call;
+use super::watched::Watched;
 use crate::ptrace::{Stopped, Tid};
+use crate::syscall::Cap;
 
 /// `linux/seccomp.h`.
 const SECCOMP_SET_MODE_STRICT: u64 = 0;
@@ -30,6 +33,8 @@ pub(super) enum Asks {
     Strict,
     /// A filter of its own, for the calling thread or for all of its process.
     Filter { for_all_threads: bool },
+    /// `landlock_restrict_self(2)`.
+    Landlock,
     /// `PR_GET_SECCOMP`.
     ForMode,
     /// `PR_GET_NO_NEW_PRIVS`.
@@ -47,14 +52,16 @@ impl Asks {
             "seccomp" => match first {
                 // Refused otherwise, which the kernel can say itself.
                 SECCOMP_SET_MODE_STRICT if second == 0 && third == 0 => Some(Asks::Strict),
-                SECCOMP_SET_MODE_FILTER => {
+                // Without a filter it only asks whether the kernel knows the flags.
+                SECCOMP_SET_MODE_FILTER if third != 0 => {
                     Some(Asks::Filter { for_all_threads: second & SECCOMP_FILTER_FLAG_TSYNC != 0 })
                 }
                 _ => None,
             },
+            "landlock_restrict_self" => Some(Asks::Landlock),
             "prctl" => match i32::try_from(first).ok()? {
                 libc::PR_SET_SECCOMP if second == SECCOMP_MODE_STRICT => Some(Asks::Strict),
-                libc::PR_SET_SECCOMP if second == SECCOMP_MODE_FILTER => {
+                libc::PR_SET_SECCOMP if second == SECCOMP_MODE_FILTER && third != 0 => {
                     Some(Asks::Filter { for_all_threads: false })
                 }
                 libc::PR_GET_SECCOMP => Some(Asks::ForMode),
@@ -71,6 +78,7 @@ impl Asks {
 #[derive(Debug)]
 pub(super) struct Held {
     stopped: Stopped,
+    pid: i32,
     waits_for: HashSet<Tid>,
     since: Instant,
 }
@@ -79,36 +87,78 @@ impl Tracer {
     /// The enter-stop, or the filter's stop, of a call that is booked already: gives the thread back
     /// if it may go on now.
     pub(super) fn mind_own_filter(&mut self, stopped: Stopped) -> Option<Stopped> {
-        if self.adaptive.is_none() {
-            return Some(stopped);
-        }
-        let tid = stopped.tid();
-        let Some(thread) = self.tree.thread(tid) else { return Some(stopped) };
-        let pid = thread.pid;
+        let thread = self.tree.thread(stopped.tid());
+        let Some(thread) = thread.filter(|_| self.adaptive.is_some()) else { return Some(stopped) };
+        let (pid, is_strict) = (thread.pid, thread.is_strict);
         let call = thread.call.filter(Call::may_change_credentials);
-        let asks = call.as_ref().and_then(Asks::of);
-        if asks == Some(Asks::Strict) || thread.is_strict {
-            self.mind_strict_mode(&stopped, asks);
+        match call.as_ref().and_then(Asks::of) {
+            Some(asks @ (Asks::Strict | Asks::Filter { .. } | Asks::Landlock)) if !is_strict => {
+                self.hold_or_let(stopped, pid, asks)
+            }
+            _ => {
+                if is_strict {
+                    self.enforce_strict_mode(&stopped);
+                }
+                Some(stopped)
+            }
         }
-        let (Some(Asks::Filter { .. }) | Some(Asks::Strict)) = asks else { return Some(stopped) };
-        self.watch_always(pid);
-        if asks != Some(Asks::Filter { for_all_threads: true }) {
-            return Some(stopped);
-        }
-        let is_free = |t: &Tid| {
-            *t != tid && self.tree.thread(*t).is_some_and(|t| t.may_be_inside && !t.exiting)
+    }
+
+    /// It restricts itself: the thread is given back if that may be done now.
+    fn hold_or_let(&mut self, stopped: Stopped, pid: i32, asks: Asks) -> Option<Stopped> {
+        let tid = stopped.tid();
+        let watched = self.tree.process(pid).map(|process| &process.watched);
+        let is_installing = watched.is_some_and(Watched::is_installing);
+        let free: HashSet<Tid> = match asks {
+            Asks::Filter { for_all_threads: true } => self.free_threads_of(pid),
+            _ => HashSet::new(),
         };
-        let waits_for: HashSet<Tid> =
-            self.tree.threads_of(pid).into_iter().filter(is_free).collect();
-        if waits_for.is_empty() {
+        let waits_for: HashSet<Tid> = free.into_iter().filter(|other| *other != tid).collect();
+        if asks != Asks::Landlock {
+            self.watch_always(pid);
+        }
+        if waits_for.is_empty() && !is_installing {
+            self.restricts_itself(&stopped, pid, asks);
             return Some(stopped);
         }
         for tid in &waits_for {
             self.interrupt(*tid);
         }
-        self.held.push(Held { stopped, waits_for, since: self.meter.heard_at() });
+        self.held.push(Held { stopped, pid, waits_for, since: self.meter.heard_at() });
         self.tell_deadline();
         None
+    }
+
+    fn free_threads_of(&self, pid: i32) -> HashSet<Tid> {
+        let is_free =
+            |tid: &Tid| self.tree.thread(*tid).is_some_and(|t| t.may_be_inside && !t.exiting);
+        self.tree.threads_of(pid).into_iter().filter(is_free).collect()
+    }
+
+    /// What the kernel would answer untraced, where it would answer otherwise for what we have done.
+    fn restricts_itself(&mut self, stopped: &Stopped, pid: i32, asks: Asks) {
+        let Some((thread, process)) = self.tree.process_of(stopped.tid()) else { return };
+        let has_right =
+            thread.credentials.as_ref().is_none_or(|c| c.effective.contains(Cap::SYS_ADMIN));
+        let lacks_no_new_privs = process.watched.is_no_new_privs_ours() && !has_right;
+        let strict = |tid: &Tid| self.tree.thread(*tid).is_some_and(|thread| thread.is_strict);
+        match asks {
+            // `seccomp_prepare_filter` and `landlock_restrict_self`.
+            Asks::Filter { .. } if lacks_no_new_privs => {
+                self.skip_call(stopped, -i64::from(libc::EACCES));
+            }
+            Asks::Landlock if lacks_no_new_privs => {
+                self.skip_call(stopped, -i64::from(libc::EPERM));
+            }
+            Asks::Strict => self.enter_strict_mode(stopped),
+            // seccomp(2), "SECCOMP_FILTER_FLAG_TSYNC": the id of one that cannot be synchronized.
+            Asks::Filter { for_all_threads: true } => {
+                if let Some(tid) = self.tree.threads_of(pid).into_iter().filter(strict).min() {
+                    self.skip_call(stopped, tid.0.into());
+                }
+            }
+            _ => {}
+        }
     }
 
     /// A thread has stopped, or is gone. If it was held, only SIGKILL has moved it.
@@ -127,15 +177,25 @@ impl Tracer {
         for held in &mut self.held {
             held.waits_for.retain(|tid| tree.thread(*tid).is_some_and(|t| !t.exiting));
         }
-        let is_over = |held: &Held| held.waits_for.is_empty() || now >= held.since + LONGEST_HOLD;
-        while let Some(at) = self.held.iter().position(is_over) {
-            let held = self.held.swap_remove(at);
+        let is_installing = |pid| tree.process(pid).is_some_and(|p| p.watched.is_installing());
+        let is_over = |held: &Held| {
+            now >= held.since + LONGEST_HOLD
+                || held.waits_for.is_empty() && !is_installing(held.pid)
+        };
+        let (over, held): (Vec<Held>, Vec<Held>) = self.held.drain(..).partition(is_over);
+        self.held = held;
+        for held in over {
             if !held.waits_for.is_empty() {
                 self.warn(
                     "a thread did not stop while its program put a filter over all threads: what \
                      that filter denied to it before its next call is not recorded"
                         .to_owned(),
                 );
+            }
+            let thread = self.tree.thread(held.stopped.tid());
+            let asks = thread.and_then(|thread| thread.call.as_ref()).and_then(Asks::of);
+            if let Some(asks) = asks {
+                self.restricts_itself(&held.stopped, held.pid, asks);
             }
             self.meter.heard_then(held.since);
             self.go_on(held.stopped, 0);

@@ -73,8 +73,8 @@ impl Tracer {
             adaptive.let_through.extend(adaptive.learned.numbers());
         }
         adaptive.learned = learned.clone();
-        let mailbox = Arc::clone(&self.mailbox);
-        let compile = move || mailbox.deliver_filter(learned::compile(&learned));
+        let (mailbox, data) = (Arc::clone(&self.mailbox), adaptive.trace_data);
+        let compile = move || mailbox.deliver_filter(learned::compile(&learned, data));
         if let Err(e) = std::thread::Builder::new().name("filter".to_owned()).spawn(compile) {
             self.stay_full(&format!("no thread could be started to compile the filter: {e}"));
         }

@@ -7,7 +7,6 @@
 //! things are not as untraced: /proc shows mode 2, and reading the time stamp counter does not fault.
 
 use super::engine::Tracer;
-use super::own_filter::Asks;
 use super::thread::Call;
 use crate::arch::Arch;
 use crate::ptrace::Stopped;
@@ -18,35 +17,34 @@ const NATIVE: [i64; 4] = [libc::SYS_read, libc::SYS_write, libc::SYS_exit, libc:
 const I386: [i64; 4] = [3, 4, 1, 119];
 
 impl Tracer {
-    /// The enter-stop, or the filter's stop, of a call that is booked already and asks for that, by
-    /// a thread that may be under strict mode.
-    pub(super) fn mind_strict_mode(&mut self, stopped: &Stopped, asks: Option<Asks>) {
+    /// The call that asks for strict mode, at its enter-stop or the filter's stop.
+    pub(super) fn enter_strict_mode(&mut self, stopped: &Stopped) {
         let Some((thread, process)) = self.tree.process_of(stopped.tid()) else { return };
-        let Some(call) = thread.call else { return };
-        let pid = thread.pid;
-        if thread.is_strict {
-            if is_allowed(&call) {
-                return;
-            }
-            match SysNo::from_name(call.no.arch, "exit").filter(|_| process.threads > 1) {
-                Some(exit) if call.no.arch != Arch::X32 => {
-                    let replaced = stopped.regs().and_then(|mut regs| {
-                        regs.replace_call(call.no.arch, exit.number.cast_unsigned(), &[0; 6]);
-                        stopped.set_regs(&regs)
-                    });
-                    self.tolerate(replaced);
-                }
-                _ => {
-                    self.send(pid, libc::SIGKILL);
-                    self.skip_call(stopped, -i64::from(libc::EPERM));
-                }
-            }
-        } else if asks == Some(Asks::Strict)
-            && process.watched.our_filters() > 0
-            && thread.credentials.as_ref().is_none_or(|state| state.seccomp_mode == 0)
-        {
+        // Under a filter of its own the kernel's EINVAL is as untraced.
+        let has_none = thread.credentials.as_ref().is_none_or(|state| state.seccomp_mode == 0);
+        if process.watched.our_filters() > 0 && has_none {
             thread.is_strict = true;
             self.skip_call(stopped, 0);
+        }
+    }
+
+    /// Any call of a thread under strict mode, at such a stop.
+    pub(super) fn enforce_strict_mode(&mut self, stopped: &Stopped) {
+        let Some((thread, process)) = self.tree.process_of(stopped.tid()) else { return };
+        let Some(call) = thread.call.filter(|call| !is_allowed(call)) else { return };
+        let pid = thread.pid;
+        match SysNo::from_name(call.no.arch, "exit").filter(|_| process.threads > 1) {
+            Some(exit) if call.no.arch != Arch::X32 => {
+                let replaced = stopped.regs().and_then(|mut regs| {
+                    regs.replace_call(call.no.arch, exit.number.cast_unsigned(), &[0; 6]);
+                    stopped.set_regs(&regs)
+                });
+                self.tolerate(replaced);
+            }
+            _ => {
+                self.send(pid, libc::SIGKILL);
+                self.skip_call(stopped, -i64::from(libc::EPERM));
+            }
         }
     }
 }

@@ -147,6 +147,11 @@ impl Watched {
         self.installer = None;
     }
 
+    /// Whether one of its threads is about to install our filter.
+    pub fn is_installing(&self) -> bool {
+        self.installer.is_some()
+    }
+
     /// A thread is gone.
     pub fn gone(&mut self, tid: Tid) {
         self.installer = self.installer.filter(|installer| *installer != tid);
