@@ -78,7 +78,8 @@ fn build_fixtures() {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/programs");
     let dir = fixture_dir();
     std::fs::create_dir_all(&dir).unwrap();
-    let newest_header = modified(&sources.join("check.h"));
+    let newest_header = ["check.h", "sandbox.h"].map(|name| modified(&sources.join(name)));
+    let newest_header = newest_header.into_iter().max().unwrap();
     for name in fixture_names() {
         let source = sources.join(format!("{name}.c"));
         let target = dir.join(&name);
