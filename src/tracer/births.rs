@@ -69,7 +69,9 @@ impl Tracer {
             if let Some(maker) = maker.filter(|_| is_new_process) {
                 self.know_maker(pid, &maker);
             }
-            self.note_status(tid, &status, Occasion::Birth);
+            if !self.waits_for_maker(tid) {
+                self.note_status(tid, &status, Occasion::Birth);
+            }
         }
         if self.plan.was_killed() {
             self.send(pid, libc::SIGKILL);
@@ -80,6 +82,14 @@ impl Tracer {
             let restored = untraced::restore(stopped, stripped);
             self.tolerate(restored);
         }
+    }
+
+    /// Whether it cannot be told yet what filters of ours a thread is under: its process is new, and
+    /// up to half of all children stop before their maker's event.
+    pub(super) fn waits_for_maker(&self, tid: Tid) -> bool {
+        let process = self.tree.thread(tid).and_then(|thread| self.tree.process(thread.pid));
+        let is_known = process.is_none_or(|process| process.watched.is_maker_known());
+        self.adaptive.is_some() && !is_known
     }
 
     /// A new process's maker's event has come.

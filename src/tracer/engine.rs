@@ -9,12 +9,12 @@ use super::adaptive::Adaptive;
 use super::breather::Breather;
 use super::credentials::{self, States};
 use super::evidence::Evidence;
+use super::held::Held;
 use super::ledger::Ledger;
 use super::live::{Live, Stage};
 use super::mailbox::{Letter, Mailbox};
 use super::meter::StopMeter;
 use super::modules::{MappedFile, Modules};
-use super::own_filter::Held;
 use super::snapshot::Snapshot;
 use super::spin::{self, Spin};
 use super::stop::{AGAIN_AFTER, Action, Cause, StopPlan};
@@ -107,7 +107,7 @@ pub(super) struct Tracer {
     spin: Spin,
     /// How many waits ago all that could be heard was heard.
     since_all_heard: u32,
-    /// Threads that stand until others do (`own_filter`).
+    /// Threads that stand until something has happened.
     pub(super) held: Vec<Held>,
     /// `--max-stall`.
     max_stall: Option<Duration>,

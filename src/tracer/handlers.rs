@@ -1,6 +1,7 @@
 //! What is done at each kind of stop.
 
 use super::engine::Tracer;
+use super::held::Until;
 use super::thread::{Call, Launching, Thread};
 use super::untraced;
 use crate::arch::Arch;
@@ -447,6 +448,9 @@ impl Tracer {
                 }
                 Err(e) => self.tolerate(Err(e)),
             }
+        }
+        if self.waits_for_maker(stopped.tid()) {
+            return self.hold(stopped, Until::MakerIsKnown);
         }
         self.go_on(stopped, 0);
     }

@@ -10,7 +10,7 @@
 //! `credentials`, `withheld` and `modules` (what /proc tells), `evidence`; `snapshot` is all of it at
 //! one moment (with `log`, which is cheap to copy). What is decided: `stop` (when and how the program
 //! is told to end), `breather` and `adaptive` (when it may run free; `bucket`: what it may cost). What
-//! is done, as methods of the one tracer in `engine`: `handlers` (at each stop), `births`, `attach`,
+//! is done, as methods of the one tracer in `engine`: `handlers` (at each stop), `held`, `births`, `attach`,
 //! `settle` (with `injection`), `own_filter` (the program's; with `strict`), `again`, `untraced`,
 //! `outcome`.
 
@@ -25,6 +25,7 @@ mod credentials;
 mod engine;
 mod evidence;
 mod handlers;
+mod held;
 mod injection;
 mod ledger;
 mod live;

@@ -7,9 +7,9 @@
 //! installs ours, whose calls it may be about to forbid.
 
 use std::collections::HashSet;
-use std::time::{Duration, Instant};
 
 use super::engine::Tracer;
+use super::held::Until;
 use super::thread::Call;
 use super::watched::Watched;
 use crate::ptrace::{Stopped, Tid};
@@ -21,10 +21,6 @@ const SECCOMP_SET_MODE_FILTER: u64 = 1;
 const SECCOMP_FILTER_FLAG_TSYNC: u64 = 1;
 const SECCOMP_MODE_STRICT: u64 = 1;
 const SECCOMP_MODE_FILTER: u64 = 2;
-
-/// How long a thread is held at most for others to stop: one in an uninterruptible wait of the kernel's
-/// may take for ever.
-const LONGEST_HOLD: Duration = Duration::from_secs(1);
 
 /// What a call asks of the kernel's seccomp, by seccomp(2) or by the prctl(2) that is older.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,15 +70,6 @@ impl Asks {
     }
 }
 
-/// A thread that stands at its call until others of its process have stopped.
-#[derive(Debug)]
-pub(super) struct Held {
-    stopped: Stopped,
-    pid: i32,
-    waits_for: HashSet<Tid>,
-    since: Instant,
-}
-
 impl Tracer {
     /// The enter-stop, or the filter's stop, of a call that is booked already: gives the thread back
     /// if it may go on now.
@@ -124,8 +111,7 @@ impl Tracer {
         for tid in &waits_for {
             self.interrupt(*tid);
         }
-        self.held.push(Held { stopped, pid, waits_for, since: self.meter.heard_at() });
-        self.tell_deadline();
+        self.hold(stopped, Until::Stand(waits_for));
         None
     }
 
@@ -133,6 +119,15 @@ impl Tracer {
         let is_free =
             |tid: &Tid| self.tree.thread(*tid).is_some_and(|t| t.may_be_inside && !t.exiting);
         self.tree.threads_of(pid).into_iter().filter(is_free).collect()
+    }
+
+    /// The thread was held, and goes on.
+    pub(super) fn was_held(&mut self, stopped: &Stopped) {
+        let Some(thread) = self.tree.thread(stopped.tid()) else { return };
+        let pid = thread.pid;
+        if let Some(asks) = thread.call.as_ref().and_then(Asks::of) {
+            self.restricts_itself(stopped, pid, asks);
+        }
     }
 
     /// What the kernel would answer untraced, where it would answer otherwise for what we have done.
@@ -159,52 +154,6 @@ impl Tracer {
             }
             _ => {}
         }
-    }
-
-    /// A thread has stopped, or is gone. If it was held, only SIGKILL has moved it.
-    pub(super) fn no_longer_free(&mut self, tid: Tid) {
-        let before = self.held.len();
-        self.held.retain(|held| held.stopped.tid() != tid);
-        self.books.stops_ended += (before - self.held.len()) as u64;
-        for held in &mut self.held {
-            held.waits_for.remove(&tid);
-        }
-    }
-
-    /// Lets go on who was held until everybody stood, or has been held for too long.
-    pub(super) fn release_held(&mut self, now: Instant) {
-        let tree = &self.tree;
-        for held in &mut self.held {
-            held.waits_for.retain(|tid| tree.thread(*tid).is_some_and(|t| !t.exiting));
-        }
-        let is_installing = |pid| tree.process(pid).is_some_and(|p| p.watched.is_installing());
-        let is_over = |held: &Held| {
-            now >= held.since + LONGEST_HOLD
-                || held.waits_for.is_empty() && !is_installing(held.pid)
-        };
-        let (over, held): (Vec<Held>, Vec<Held>) = self.held.drain(..).partition(is_over);
-        self.held = held;
-        for held in over {
-            if !held.waits_for.is_empty() {
-                self.warn(
-                    "a thread did not stop while its program put a filter over all threads: what \
-                     that filter denied to it before its next call is not recorded"
-                        .to_owned(),
-                );
-            }
-            let thread = self.tree.thread(held.stopped.tid());
-            let asks = thread.and_then(|thread| thread.call.as_ref()).and_then(Asks::of);
-            if let Some(asks) = asks {
-                self.restricts_itself(&held.stopped, held.pid, asks);
-            }
-            self.meter.heard_then(held.since);
-            self.go_on(held.stopped, 0);
-        }
-    }
-
-    /// When somebody has been held for too long.
-    pub(super) fn held_until(&self) -> Option<Instant> {
-        self.held.iter().map(|held| held.since + LONGEST_HOLD).min()
     }
 
     /// Such a call has succeeded.

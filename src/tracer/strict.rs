@@ -9,6 +9,7 @@
 use super::engine::Tracer;
 use super::thread::Call;
 use crate::arch::Arch;
+use crate::proc::tree as proc_tree;
 use crate::ptrace::Stopped;
 use crate::syscall::SysNo;
 
@@ -30,10 +31,12 @@ impl Tracer {
 
     /// Any call of a thread under strict mode, at such a stop.
     pub(super) fn enforce_strict_mode(&mut self, stopped: &Stopped) {
-        let Some((thread, process)) = self.tree.process_of(stopped.tid()) else { return };
+        let Some(thread) = self.tree.thread(stopped.tid()) else { return };
         let Some(call) = thread.call.filter(|call| !is_allowed(call)) else { return };
         let pid = thread.pid;
-        match SysNo::from_name(call.no.arch, "exit").filter(|_| process.threads > 1) {
+        // One that was just made may not have stopped for us yet.
+        let has_others = proc_tree::threads(pid).is_ok_and(|threads| threads.len() > 1);
+        match SysNo::from_name(call.no.arch, "exit").filter(|_| has_others) {
             Some(exit) if call.no.arch != Arch::X32 => {
                 let replaced = stopped.regs().and_then(|mut regs| {
                     regs.replace_call(call.no.arch, exit.number.cast_unsigned(), &[0; 6]);

@@ -97,6 +97,19 @@ impl Watched {
         };
     }
 
+    /// Its maker's event will not come. The filters that it has are most likely ours, and it is watched
+    /// in full in case they are not.
+    pub fn has_no_maker(&mut self) {
+        self.maker_is_known = true;
+        self.ours = self.filters_at_birth;
+        self.watching = Watching::AlwaysFully;
+    }
+
+    /// Whether that has come, or never will.
+    pub fn is_maker_known(&self) -> bool {
+        self.maker_is_known
+    }
+
     /// It executes a program, with memory of its own.
     pub fn executes(&mut self) {
         self.shares_memory = false;
@@ -271,6 +284,15 @@ mod tests {
         assert_eq!(child.verdict(&none(), true), Verdict::No, "it may be a vfork(2)'s");
         child.executes();
         assert_ne!(child.verdict(&none(), true), Verdict::No);
+    }
+
+    #[test]
+    fn a_process_without_a_maker_is_watched_in_full() {
+        let mut orphan = Watched::born();
+        orphan.born_under(1);
+        orphan.has_no_maker();
+        assert!(orphan.is_maker_known() && !orphan.is_filtered());
+        assert_eq!((orphan.our_filters(), orphan.verdict(&none(), true)), (1, Verdict::No));
     }
 
     #[test]
