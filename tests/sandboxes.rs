@@ -202,6 +202,12 @@ fn a_filter_for_all_threads_while_they_are_busy() {
 }
 
 #[test]
+fn a_filter_that_comes_between_the_calls_of_an_installation() {
+    fixture_behaves(User::Root, "sandbox_race", &[], &[]);
+    fixture_behaves(User::Root, "sandbox_race", &["6"], &[]);
+}
+
+#[test]
 fn a_filter_that_asks_a_tracer() {
     fixture_behaves(User::Root, "sandbox_trace", &[], &TRACE);
     fixture_behaves(User::Nobody, "sandbox_trace", &[], &TRACE);
@@ -216,6 +222,7 @@ fn a_filter_that_asks_a_supervisor() {
 #[test]
 fn what_prctl_tells_of_filters() {
     fixture_behaves(User::Root, "sandbox_state", &[], &["getsid", "seccomp"]);
+    fixture_behaves(User::Nobody, "sandbox_state", &[], &["getsid", "seccomp"]);
 }
 
 #[test]
@@ -242,6 +249,7 @@ fn a_user_namespace_of_an_ordinary_users_own() {
 #[test]
 fn landlock() {
     fixture_behaves(User::Root, "sandbox_landlock", &[], &LANDLOCK);
+    fixture_behaves(User::Nobody, "sandbox_landlock", &[], &LANDLOCK);
 }
 
 /// In namespaces of its own, without rights, then executed under the filter that it was handed.

@@ -19,6 +19,7 @@ use crate::syscall::Cap;
 const SECCOMP_SET_MODE_STRICT: u64 = 0;
 const SECCOMP_SET_MODE_FILTER: u64 = 1;
 const SECCOMP_FILTER_FLAG_TSYNC: u64 = 1;
+const SECCOMP_FILTER_FLAG_TSYNC_ESRCH: u64 = 1 << 4;
 const SECCOMP_MODE_STRICT: u64 = 1;
 const SECCOMP_MODE_FILTER: u64 = 2;
 
@@ -135,6 +136,8 @@ impl Tracer {
         let Some((thread, process)) = self.tree.process_of(stopped.tid()) else { return };
         let has_right =
             thread.credentials.as_ref().is_none_or(|c| c.effective.contains(Cap::SYS_ADMIN));
+        let flags = thread.call.map_or(0, |call| call.args[1]);
+        let says_esrch = flags & SECCOMP_FILTER_FLAG_TSYNC_ESRCH != 0;
         let lacks_no_new_privs = process.watched.is_no_new_privs_ours() && !has_right;
         let strict = |tid: &Tid| self.tree.thread(*tid).is_some_and(|thread| thread.is_strict);
         match asks {
@@ -149,7 +152,8 @@ impl Tracer {
             // seccomp(2), "SECCOMP_FILTER_FLAG_TSYNC": the id of one that cannot be synchronized.
             Asks::Filter { for_all_threads: true } => {
                 if let Some(tid) = self.tree.threads_of(pid).into_iter().filter(strict).min() {
-                    self.skip_call(stopped, tid.0.into());
+                    let answer = if says_esrch { -i64::from(libc::ESRCH) } else { tid.0.into() };
+                    self.skip_call(stopped, answer);
                 }
             }
             _ => {}
