@@ -12,24 +12,14 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use common::beside::{Beside, Tracing, processes_marked, text, wait_until, who_waits};
+use common::disk::on_a_disk_of;
+use common::random::Random;
 use common::{Scratch, fixture, seccomp_gen, times, tool};
 use nix::sys::signal::Signal;
 use seccomp_gen::recording::{Counted, EndCause, Recording, load};
 
-/// Moments that are the same in every run of the test (xorshift, seeded).
-struct Moments(u64);
-
-impl Iterator for Moments {
-    type Item = Duration;
-
-    fn next(&mut self) -> Option<Duration> {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        // Over the start, the first checkpoint and one or two more.
-        Some(Duration::from_micros(self.0 % 4_500_000))
-    }
-}
+/// Over the start, the first checkpoint and one or two more.
+const MOMENTS: Duration = Duration::from_millis(4500);
 
 /// Programs that fork and make threads without end.
 fn busy_programs() -> [String; 4] {
@@ -66,8 +56,9 @@ fn a_killed_tracer_leaves_a_checkpoint_and_no_process() {
     let dir = Scratch::new();
     let mark = text(dir.path());
     assert_eq!(trace(&dir, "t", mark, "true").code(), 0);
-    let moments = Moments(0x5ecc_04f9);
-    for (n, moment) in moments.take(times(30)).enumerate() {
+    let mut random = Random(0x5ecc_04f9);
+    for n in 0..times(30) {
+        let moment = random.moment(MOMENTS);
         let earlier = fs::read(dir.join("t.recording.json")).unwrap();
         let runs = read(&dir, "t.recording.json").runs.len();
         // The checkpoint is there before the program's first instruction.
@@ -152,7 +143,9 @@ fn what_a_killed_tracer_leaves_of_a_redacted_run_is_redacted() {
 fn a_tracer_that_is_killed_as_it_starts_leaves_no_process() {
     let dir = Scratch::new();
     let mark = text(dir.path());
-    for moment in Moments(0xbe9_1227).take(times(60)) {
+    let mut random = Random(0xbe9_1227);
+    for _ in 0..times(60) {
+        let moment = random.moment(MOMENTS);
         let mut tracer = trace(&dir, "t", mark, "while :; do sleep 0.01; done");
         sleep(moment / 60);
         if tracer.is_running() {
@@ -181,27 +174,11 @@ fn a_tracer_that_crashes_takes_its_tree_along() {
     }
 }
 
-/// Runs `$@`, a trace into `$1/out`, with a disk of that size there, and lists what is on it then.
-fn on_a_disk_of(size: &str, line: &str) -> (i32, String, String) {
-    let dir = Scratch::new();
-    let script = format!(
-        "mkdir {0} && mount -t tmpfs -o size={size} none {0} || exit 99\n\
-         \"$0\" trace -q -o {0} --name t -- sh -c '{line}' sh {0}; code=$?\n\
-         rm -f {0}/fill; ls {0}\n\
-         \"$0\" recover -o {0} && ls {0}; exit $code",
-        text(&dir.join("out"))
-    );
-    let mut unshare = Command::new(tool("unshare"));
-    unshare.args(["--mount", "sh", "-c", &script]).arg(seccomp_gen().get_program());
-    let mut unshare = Beside::start(unshare.stdin(Stdio::null()));
-    (unshare.code(), unshare.stdout(), unshare.stderr())
-}
-
 /// The program itself fills the disk: the run cannot be stored, and what was saved before is named.
 #[test]
 fn on_a_full_disk_what_was_saved_is_named() {
     let fill = "cat /dev/zero >$1/fill 2>/dev/null; echo the program has run to its end";
-    let (code, out, err) = on_a_disk_of("256k", fill);
+    let (code, out, err) = on_a_disk_of("256k", &[], fill);
     assert_eq!(code, 5, "{err}");
     assert!(err.contains("No space left on device") && err.contains("Free some space"), "{err}");
     assert!(err.contains("t.recording.partial.json"), "what was saved is not named: {err}");
@@ -212,7 +189,7 @@ fn on_a_full_disk_what_was_saved_is_named() {
 
 #[test]
 fn on_a_disk_that_is_full_from_the_start_nothing_is_launched() {
-    let (code, out, err) = on_a_disk_of("4k", "echo it was launched");
+    let (code, out, err) = on_a_disk_of("4k", &[], "echo it was launched");
     assert_eq!(code, 5, "{err}");
     assert!(err.contains("No space left on device"), "{err}");
     assert!(!out.contains("it was launched"), "{out}{err}");

@@ -5,8 +5,11 @@
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::missing_panics_doc)]
 
 pub mod beside;
+pub mod disk;
 pub mod kernel;
+pub mod ordeal;
 pub mod process;
+pub mod random;
 pub mod scratch;
 pub mod strace;
 pub mod terminal;
