@@ -34,7 +34,7 @@ fn fails(args: &[&str], code: i32, message: &str) {
 
 #[test]
 fn exit_2_the_command_line_is_wrong() {
-    let cases: [(&[&str], &str); 14] = [
+    let cases: [(&[&str], &str); 15] = [
         (&["trace"], "error: the following required arguments were not provided:\n  <COMMAND>..."),
         (
             &["trace", "--for", "5x", "--", "echo", "launched"],
@@ -79,6 +79,10 @@ fn exit_2_the_command_line_is_wrong() {
             &["trace", "--max-share", "0", "--pid", "1"],
             "error: invalid value '0' for '--max-share <PERCENT>': expected a number above 0 and \
              up to 100",
+        ),
+        (
+            &["trace", "--mode", "adaptive", "--pid", "1"],
+            "error: --mode adaptive cannot be used with --pid: its filter would stay in the process",
         ),
         (&["frobnicate"], "error: unrecognized subcommand 'frobnicate'"),
         (

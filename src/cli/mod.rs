@@ -5,6 +5,7 @@ mod conclude;
 mod console;
 mod failure;
 mod inspector;
+mod mode;
 mod outputs;
 mod plan;
 mod summarize;

@@ -10,7 +10,8 @@ use anyhow::anyhow;
 
 use super::failure::{self, Failure};
 use super::inspector::Program;
-use super::trace_args::{ModeArg, TraceArgs};
+use super::mode::{Choice, Circumstances, choose};
+use super::trace_args::TraceArgs;
 use crate::arch::native;
 use crate::proc::{ThreadStatus, host, tree};
 use crate::ptrace::Inherited;
@@ -28,6 +29,8 @@ pub struct Plan {
     pub target: Target,
     /// The executable that the recording is of.
     pub program: Program,
+    /// How its calls are heard of.
+    pub choice: Choice,
 }
 
 impl Plan {
@@ -41,11 +44,12 @@ impl Plan {
             args.name.clone().or(file).unwrap_or_else(|| "program".to_owned())
         };
         let pids = args.pids();
+        let choice = choice(args)?;
         if let Some(pid) = pids.first() {
             let exe = tree::exe(*pid).map(|exe| exe.path).unwrap_or_default();
             let (name, program) = (named(Path::new(&exe)), Program::Of(*pid));
             let target = Target::Attach { pids, tree: !args.no_tree, max_share: args.max_share };
-            return Ok(Plan { name, target, program });
+            return Ok(Plan { name, target, program, choice });
         }
         let path =
             find_program(&args.command[0]).map_err(|errno| not_started(&args.command[0], errno))?;
@@ -57,24 +61,25 @@ impl Plan {
             program: c_string(path.as_os_str())?,
             argv: args.command.iter().map(|a| c_string(a)).collect::<Result<_, _>>()?,
             inherited,
-            adaptive: adaptive(args)?,
+            adaptive: adaptive(args, choice.mode)?,
         };
         // As /proc/PID/exe will have it, and not as it was typed.
         let program = Program::File(path.canonicalize().unwrap_or_else(|_| path.clone()));
-        Ok(Plan { name: named(&path), target: Target::Launch(Box::new(launch)), program })
+        Ok(Plan { name: named(&path), target: Target::Launch(Box::new(launch)), program, choice })
     }
 }
 
 /// How the program's calls are heard of.
-fn mode(args: &TraceArgs) -> Mode {
-    match args.mode {
-        ModeArg::Full => Mode::Full,
-        ModeArg::Adaptive => Mode::Adaptive,
-    }
+fn choice(args: &TraceArgs) -> Result<Choice, Failure> {
+    // Where there is no /proc to say so, nothing is traced.
+    let filter_over_us = ThreadStatus::read_own().is_ok_and(|own| own.seccomp_mode != 0);
+    let attaches = !args.pid.is_empty();
+    let circumstances = Circumstances { asked: args.mode, attaches, filter_over_us };
+    choose(circumstances).map_err(|e| Failure::new(failure::USAGE, e))
 }
 
 /// When to settle, and on what; none in full mode.
-fn adaptive(args: &TraceArgs) -> Result<Option<AdaptivePolicy>, Failure> {
+fn adaptive(args: &TraceArgs, mode: Mode) -> Result<Option<AdaptivePolicy>, Failure> {
     let prior = match &args.prior {
         None => BTreeSet::new(),
         Some(file) => {
@@ -83,7 +88,7 @@ fn adaptive(args: &TraceArgs) -> Result<Option<AdaptivePolicy>, Failure> {
             native.map(|s| SysNo { arch: s.arch, number: s.number }).collect()
         }
     };
-    if mode(args) == Mode::Full {
+    if mode == Mode::Full {
         return Ok(None);
     }
     let own = ThreadStatus::read_own().map_err(Failure::ours)?;
@@ -149,7 +154,7 @@ pub fn not_started(command: &OsStr, errno: Errno) -> Failure {
 ///
 /// # Errors
 /// If there are no random numbers to be had for its id.
-pub fn blank_run(args: &TraceArgs) -> anyhow::Result<Run> {
+pub fn blank_run(args: &TraceArgs, choice: Choice) -> anyhow::Result<Run> {
     let mut id = [0; 16];
     getrandom::fill(&mut id).map_err(|e| anyhow!("no random numbers to be had: {e}"))?;
     let argv: Vec<String> = args.command.iter().map(|a| a.to_string_lossy().into_owned()).collect();
@@ -162,11 +167,7 @@ pub fn blank_run(args: &TraceArgs) -> anyhow::Result<Run> {
     let foreign_filter_at_start = foreign.iter().flatten().any(|status| status.seccomp_mode != 0);
     let mut warnings = Vec::new();
     if foreign_filter_at_start {
-        warnings.push(
-            "the program started under somebody else's seccomp filter: what that denies is \
-             recorded, but the program has been taking its fallbacks"
-                .to_owned(),
-        );
+        warnings.push(choice.of_foreign_filter());
     }
     Ok(Run {
         id: hex::encode(id),
@@ -191,7 +192,7 @@ pub fn blank_run(args: &TraceArgs) -> anyhow::Result<Run> {
         started_at: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
         ended_at: None,
         duration_ms: 0,
-        watch: Watch::in_mode(mode(args)),
+        watch: Watch::in_mode(choice.mode),
         foreign_filter_at_start,
         ending: None,
         phases: Vec::new(),

@@ -33,6 +33,7 @@ pub fn run(
     inherited: Inherited,
 ) -> Result<u8, Failure> {
     let plan = Plan::of(args, inherited)?;
+    let choice = plan.choice;
     check_report_path(args, &plan.name)?;
     examine(args, style)?;
 
@@ -56,6 +57,9 @@ pub fn run(
         say("attaching: every syscall will stop twice, at some 15 us or more each time; for a \
              busy process see --max-share\n");
     }
+    if args.verbose && args.chats() {
+        say(&format!("{}\n", choice.told()));
+    }
     let session = Session {
         target: plan.target,
         stop: StopPolicy { signal: args.stop_signal, timeout: args.stop_timeout, after: args.for_ },
@@ -65,7 +69,7 @@ pub fn run(
     };
     let (mut inspector, files) = Inspector::start(plan.program).map_err(Failure::ours)?;
     let mut console = Console::new(args, &inspector, checkpoint.as_ref());
-    let blank = blank_run(args).map_err(Failure::ours)?;
+    let blank = blank_run(args, choice).map_err(Failure::ours)?;
     // The first checkpoint is there before the program's first instruction; where it cannot be
     // written, the recording could not be either, so nothing is started for it.
     if let Some(checkpoint) = &checkpoint {

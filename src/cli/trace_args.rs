@@ -37,15 +37,9 @@ pub struct TraceArgs {
     #[arg(long, value_name = "PERCENT", conflicts_with = "command", value_parser = percent)]
     pub(super) max_share: Option<f64>,
 
-    /// How syscalls are heard of; adaptive is for a command, not for --pid
-    #[arg(
-        long,
-        value_enum,
-        default_value = "full",
-        overrides_with = "mode",
-        help_heading = "Watching"
-    )]
-    pub(super) mode: ModeArg,
+    /// How syscalls are heard of; adaptive is for a command, not for --pid [default: full]
+    #[arg(long, value_enum, overrides_with = "mode", help_heading = "Watching")]
+    pub(super) mode: Option<ModeArg>,
 
     /// In adaptive mode: how much stopped time a phase of the run may cost before what was seen is
     /// let through
