@@ -7,10 +7,10 @@
 mod common;
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use common::beside::{Tracing, text, wait_until};
+use common::others::ForOthers;
 use common::{MODES, Scratch, fixture, times, tool, trace, trace_with};
 use seccomp_gen::recording::{Counted, Mode, Run, Syscall, load};
 
@@ -93,23 +93,12 @@ fn a_prior_recording_is_let_through() {
 /// As an ordinary user: `no_new_privs` comes with the filter, and is not told as the program's own.
 #[test]
 fn an_ordinary_user_gets_the_speed_as_well() {
-    let dir = Scratch::new();
-    std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o777)).unwrap();
-    // The build directory may be closed to others.
-    let storm = dir.join("storm");
-    std::fs::copy(fixture("storm"), &storm).unwrap();
-    let tracer = dir.join("seccomp-gen");
-    std::fs::copy(common::seccomp_gen().get_program(), &tracer).unwrap();
-    let out = dir.join("out");
-    let status = Command::new(tool("setpriv"))
-        .args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--"])
-        .arg(&tracer)
-        .args(["trace", "-q", "--mode=adaptive", "--settle-after=100ms", "--name=t", "-o"])
-        .arg(&out)
-        .arg("--")
-        .args([text(&storm), "300000", "2"])
-        .stdin(Stdio::null())
-        .status();
+    let others = ForOthers::copy(&["storm"]);
+    let out = others.out();
+    let mut tracer = others.tracer();
+    tracer.args(["trace", "-q", "--mode=adaptive", "--settle-after=100ms", "--name=t", "-o"]);
+    tracer.arg(&out).arg("--").arg(others.path("storm")).args(["300000", "2"]);
+    let status = tracer.status();
     assert!(status.unwrap().success());
     let run = load(&out.join("t.recording.json")).unwrap().runs.remove(0);
     assert!(run.complete, "{:?}", run.incomplete_because);
@@ -122,11 +111,8 @@ fn an_ordinary_user_gets_the_speed_as_well() {
 #[test]
 fn a_program_that_has_dropped_its_rights_is_left_as_it_is() {
     let setpriv = tool("setpriv");
-    let path = fixture("storm");
-    let dir = Scratch::new();
-    std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
-    let storm = dir.join("storm");
-    std::fs::copy(path, &storm).unwrap();
+    let others = ForOthers::copy(&["storm"]);
+    let storm = others.path("storm");
     let command = [text(&setpriv), "--reuid=65534", "--clear-groups", text(&storm), "30000", "1"];
     let traced = trace_with(&["--mode=adaptive", "--settle-after=50ms"], &command);
     assert_eq!(traced.code(), Some(0), "{}", traced.stderr());

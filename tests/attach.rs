@@ -5,8 +5,6 @@
 
 mod common;
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
@@ -14,6 +12,7 @@ use std::time::Duration;
 use common::beside::{
     Beside, Tracing, assert_let_go, children, field, state, text, threads, wait_until, who_waits,
 };
+use common::others::ForOthers;
 use common::{Scratch, Traced, fixture, names, seccomp_gen, times, tool};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -477,31 +476,18 @@ fn the_tracers_own_parent() {
     assert!(run.warnings.iter().any(|w| w.contains("descends from what it traces")), "{run:?}");
 }
 
-/// A copy of the tracer that every user can execute: the build directory may be closed to others.
-fn copy_for_others(dir: &Scratch) -> PathBuf {
-    let readable = std::fs::Permissions::from_mode(0o755);
-    std::fs::set_permissions(dir.path(), readable.clone()).unwrap();
-    let copy = dir.join("seccomp-gen");
-    std::fs::copy(seccomp_gen().get_program(), &copy).unwrap();
-    std::fs::set_permissions(&copy, readable).unwrap();
-    copy
-}
-
 #[test]
 fn a_process_of_another_user() {
     let program = sh("while :; do sleep 0.05; done");
-    let dir = Scratch::new();
-    let copy = copy_for_others(&dir);
-    let mut setpriv = Command::new(tool("setpriv"));
-    setpriv.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(copy);
-    refused(setpriv, program.pid(), &["CAP_SYS_PTRACE"]);
+    let others = ForOthers::copy(&[]);
+    refused(others.tracer(), program.pid(), &["CAP_SYS_PTRACE"]);
     assert_let_go(program.pid());
 }
 
 /// What `doctor --pid` says is what `trace --pid` meets.
 fn refused_by_both(wrapper: &[&str], pid: i32, why: &str) {
-    let dir = Scratch::new();
-    let copy = copy_for_others(&dir);
+    let others = ForOthers::copy(&[]);
+    let copy = others.path("seccomp-gen");
     let number = pid.to_string();
     for args in [&["doctor", "--pid", &number][..], &["trace", "--no-write", "--pid", &number]] {
         let mut command = Command::new(wrapper[0]);

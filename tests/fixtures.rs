@@ -7,20 +7,7 @@ mod common;
 
 use std::process::{Command, Output, Stdio};
 
-use common::Traced;
-
-/// Arguments that make a fixture do its whole check by itself; fixtures that need more than that
-/// have tests of their own.
-fn arguments(name: &str) -> &'static [&'static str] {
-    match name {
-        "stop_self_tty" => &["STOP", "self"],
-        "exit_codes" => &["7"],
-        "trap_term" => &["1"],
-        "storm" => &["2000", "2"],
-        "thousand_threads" => &["500"],
-        _ => &[],
-    }
-}
+use common::{Traced, arguments};
 
 #[test]
 fn fixtures_behave_as_untraced() {

@@ -1,10 +1,12 @@
 //! Loads generated profiles with the real runc: a static busybox runs under them, and gets the
 //! answers that they promise.
 
-use std::fs;
-use std::path::Path;
-use std::process::{Command, Output};
+mod common;
 
+use std::fs;
+use std::process::Output;
+
+use common::container::Bundle;
 use seccomp_gen::format::oci;
 use seccomp_gen::profile::{BuildOptions, build};
 use seccomp_gen::recording::{Recording, VERSION};
@@ -65,40 +67,12 @@ fn profile(names: &str) -> Value {
     serde_json::from_str(&oci::to_json(&built.profile).expect("text")).expect("JSON")
 }
 
-/// Runs busybox in a container that may chroot.
-fn run(bundle: &Path, seccomp: Option<&Value>, args: &[&str]) -> Output {
-    let caps = json!(["CAP_SYS_CHROOT"]);
-    let args: Vec<&str> = [&["/bin/busybox"], args].concat();
-    let mut config = json!({
-        "ociVersion": "1.0.2",
-        "process": {
-            "user": { "uid": 0, "gid": 0 }, "args": args, "env": ["PATH=/bin"], "cwd": "/",
-            "capabilities": { "bounding": caps, "effective": caps, "permitted": caps },
-            "noNewPrivileges": true
-        },
-        "root": { "path": "rootfs" },
-        "mounts": [{ "destination": "/proc", "type": "proc", "source": "proc" }],
-        "linux": { "namespaces": [{ "type": "pid" }, { "type": "mount" }] }
-    });
+/// Runs busybox in a container.
+fn run(bundle: &mut Bundle, seccomp: Option<&Value>, args: &[&str]) -> Output {
     if let Some(seccomp) = seccomp {
-        config["linux"]["seccomp"] = seccomp.clone();
+        bundle.config["linux"]["seccomp"] = seccomp.clone();
     }
-    fs::write(bundle.join("config.json"), config.to_string()).expect("config.json");
-    // Of its own: other tests, and other users of the machine, may run runc, too.
-    let id = format!("seccomp-gen-test-{}", std::process::id());
-    // runc wants a cgroup file system to be mounted, which it is not in a bare chroot: it gets one
-    // in a mount namespace of its own.
-    let script = "grep -q ' cgroup' /proc/self/mountinfo || \
-                  mount -t cgroup2 none /sys/fs/cgroup && exec runc \"$@\"";
-    Command::new("unshare")
-        .args(["--mount", "sh", "-c", script, "sh"])
-        .arg("--root")
-        .arg(bundle.join("state"))
-        // pivot_root(2) does not work in a chroot, which the tests may be run in.
-        .args(["run", "--no-pivot", &id])
-        .current_dir(bundle)
-        .output()
-        .expect("runc; apt-get install runc")
+    bundle.run(&[&["/bin/busybox"], args].concat())
 }
 
 fn stderr(output: &Output) -> String {
@@ -107,13 +81,10 @@ fn stderr(output: &Output) -> String {
 
 #[test]
 fn runc_enforces_what_a_profile_says() {
-    let bundle = tempfile::tempdir().expect("a directory");
-    for dir in ["bin", "proc", "tmp"] {
-        fs::create_dir_all(bundle.path().join("rootfs").join(dir)).expect(dir);
-    }
-    fs::copy("/bin/busybox", bundle.path().join("rootfs/bin/busybox"))
+    let mut bundle = Bundle::new(&["CAP_SYS_CHROOT"], true);
+    fs::copy("/bin/busybox", bundle.root("bin/busybox"))
         .expect("a static busybox; apt-get install busybox-static");
-    let bundle = bundle.path();
+    let bundle = &mut bundle;
 
     // Where runc cannot run a container at all, this must fail, not pass without a test.
     let unconfined = run(bundle, None, &["true"]);
@@ -132,5 +103,5 @@ fn runc_enforces_what_a_profile_says() {
     let more = profile(&format!("{BASE} chdir chroot mkdir umask"));
     let made = run(bundle, Some(&more), &["chroot", "/", "/bin/busybox", "mkdir", "/tmp/made"]);
     assert!(made.status.success(), "{}", stderr(&made));
-    assert!(bundle.join("rootfs/tmp/made").is_dir());
+    assert!(bundle.root("tmp/made").is_dir());
 }

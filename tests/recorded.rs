@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use common::beside::text;
+use common::others::{AS_NOBODY, ForOthers};
 use common::{Scratch, Traced, fixture, tool, trace, trace_with};
 use seccomp_gen::arch::Arch;
 use seccomp_gen::recording::{
@@ -270,32 +271,22 @@ fn the_program_is_named_by_its_file_and_not_as_it_was_typed() {
     assert_eq!(run.program.map(|program| program.path), real.to_str().map(str::to_owned));
 }
 
-/// Programs that grant more than who executes them has, in a directory that everybody may read.
-fn privileged_programs() -> Scratch {
-    let dir = Scratch::new();
-    for name in ["setuid_self", "exit_codes"] {
-        std::fs::copy(fixture(name), dir.join(name)).unwrap();
-    }
-    // The build directory may be closed to others.
-    std::fs::copy(common::seccomp_gen().get_program(), dir.join("seccomp-gen")).unwrap();
-    for (name, mode) in [("setuid_self", 0o4755), ("exit_codes", 0o755), ("seccomp-gen", 0o755)] {
-        std::fs::set_permissions(dir.join(name), PermissionsExt::from_mode(mode)).unwrap();
-    }
+/// Programs that grant more than who executes them has.
+fn privileged_programs() -> ForOthers {
+    let others = ForOthers::copy(&["exit_codes"]);
+    others.install(&fixture("setuid_self"), "setuid_self", "4755");
     // `struct vfs_cap_data` of revision 2: CAP_NET_RAW permitted.
     let cap_net_raw = [0, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     let flags = rustix::fs::XattrFlags::empty();
-    rustix::fs::setxattr(dir.join("exit_codes"), "security.capability", &cap_net_raw, flags)
-        .unwrap();
-    std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
-    dir
+    let file = others.path("exit_codes");
+    rustix::fs::setxattr(file, "security.capability", &cap_net_raw, flags).unwrap();
+    others
 }
-
-const AS_NOBODY: [&str; 3] = ["--reuid=65534", "--regid=65534", "--clear-groups"];
 
 #[test]
 fn a_setuid_program_under_a_privileged_tracer_has_its_rights() {
-    let dir = privileged_programs();
-    let (setpriv, program) = (tool("setpriv"), dir.join("setuid_self"));
+    let others = privileged_programs();
+    let (setpriv, program) = (tool("setpriv"), others.path("setuid_self"));
     let command = [&[text(&setpriv)], &AS_NOBODY[..], &[text(&program)]].concat();
     let traced = trace(&command);
     assert_eq!(traced.stdout(), "ruid 65534 euid 0 rgid 65534 egid 65534\n", "{}", traced.stderr());
@@ -304,19 +295,16 @@ fn a_setuid_program_under_a_privileged_tracer_has_its_rights() {
 
 #[test]
 fn an_unprivileged_tracer_says_what_it_withholds() {
-    let dir = privileged_programs();
-    let out = dir.join("out");
-    std::fs::create_dir(&out).unwrap();
-    std::os::unix::fs::chown(&out, Some(65534), None).unwrap();
+    let others = privileged_programs();
+    let out = others.out();
     for (program, what) in [
         ("setuid_self", "set-user-ID 0"),
         ("exit_codes", "file capabilities CAP_NET_RAW"),
         ("seccomp-gen", ""),
     ] {
-        let path = dir.join(program);
-        let output = Command::new(tool("setpriv"))
-            .args(AS_NOBODY)
-            .arg(dir.join("seccomp-gen"))
+        let path = others.path(program);
+        let output = others
+            .tracer()
             .args(["trace", "-o", text(&out), "--name", program, "--", text(&path)])
             .args((program == "seccomp-gen").then_some("--version"))
             .output()

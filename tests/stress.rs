@@ -7,19 +7,7 @@ mod common;
 
 use common::beside::{children, text, who_waits};
 use common::ordeal::{Failures, Ordeal, busy_loops, plain};
-use common::{fixture, fixture_names, times};
-
-/// Arguments that make a fixture do its whole check by itself.
-fn arguments(name: &str) -> &'static [&'static str] {
-    match name {
-        "stop_self_tty" => &["STOP", "self"],
-        "exit_codes" => &["7"],
-        "trap_term" => &["0.3"],
-        "storm" => &["2000", "2"],
-        "thousand_threads" => &["300"],
-        _ => &[],
-    }
-}
+use common::{arguments, fixture, fixture_names, times};
 
 /// Acceptance 3, its second half.
 #[test]

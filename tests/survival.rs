@@ -6,15 +6,15 @@
 mod common;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
 use common::beside::{Beside, Tracing, processes_marked, text, wait_until, who_waits};
 use common::disk::on_a_disk_of;
+use common::others::ForOthers;
 use common::random::Random;
-use common::{Scratch, fixture, seccomp_gen, times, tool};
+use common::{Scratch, fixture, seccomp_gen, times};
 use nix::sys::signal::Signal;
 use seccomp_gen::recording::{Counted, EndCause, Recording, load};
 
@@ -217,15 +217,10 @@ fn a_directory_that_cannot_be_written_is_told_before_anything_is_launched() {
 
 #[test]
 fn a_directory_of_another_user_cannot_be_written() {
-    let dir = Scratch::new();
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let copy = dir.join("seccomp-gen");
-    fs::copy(seccomp_gen().get_program(), &copy).unwrap();
-    fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
-    let mut setpriv = Command::new(tool("setpriv"));
-    setpriv.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(&copy);
-    setpriv.args(["trace", "--name", "t", "-o"]).arg(dir.path()).args(["--", "true"]);
-    let mut tracer = Beside::start(&mut setpriv);
+    let others = ForOthers::copy(&[]);
+    let mut tracer = others.tracer();
+    tracer.args(["trace", "--name", "t", "-o"]).arg(others.dir()).args(["--", "true"]);
+    let mut tracer = Beside::start(&mut tracer);
     assert_eq!(tracer.code(), 5, "{}", tracer.stderr());
     assert!(tracer.stderr().contains("Permission denied"), "{}", tracer.stderr());
 }

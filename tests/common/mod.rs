@@ -5,9 +5,11 @@
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::missing_panics_doc)]
 
 pub mod beside;
+pub mod container;
 pub mod disk;
 pub mod kernel;
 pub mod ordeal;
+pub mod others;
 pub mod process;
 pub mod random;
 pub mod scratch;
@@ -75,6 +77,18 @@ pub fn fixture_names() -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+/// Arguments that make a fixture do its whole check by itself, and soon.
+pub fn arguments(name: &str) -> &'static [&'static str] {
+    match name {
+        "stop_self_tty" => &["STOP", "self"],
+        "exit_codes" => &["7"],
+        "trap_term" => &["0.3"],
+        "storm" => &["2000", "2"],
+        "thousand_threads" => &["300"],
+        _ => &[],
+    }
 }
 
 fn build_fixtures() {
