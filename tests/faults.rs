@@ -295,7 +295,8 @@ fn threads_execute_programs_as_the_filter_goes_in() {
     for name in fixtures {
         let path = fixture(name);
         let expected = plain(&[text(&path)]);
-        // What every run calls, whatever its threads meet with.
+        // What every run calls, whatever its threads meet with. They sleep while they wait for each
+        // other, if they have to: untraced, too, some runs of exec_nonleader never do.
         let full = [0, 1, 2].map(|_| names(&trace_with(&["--mode=full"], &[text(&path)]).run()));
         let always: BTreeSet<&String> = full[0]
             .iter()
@@ -308,7 +309,10 @@ fn threads_execute_programs_as_the_filter_goes_in() {
             let ended = start(settle, &[text(&path)]).end();
             if let Ok(ended) = &ended {
                 let seen = names(&ended.run);
-                let missed: Vec<_> = always.iter().filter(|call| !seen.contains(**call)).collect();
+                let missed: Vec<_> = always
+                    .iter()
+                    .filter(|call| **call != "clock_nanosleep" && !seen.contains(**call))
+                    .collect();
                 if !missed.is_empty() && name != "killed_anywhere" {
                     failures.add(&where_, &format!("full mode sees {missed:?} as well"));
                 }
