@@ -92,7 +92,6 @@ impl<'a> Launch<'a> {
             Column::Filter => {
                 return Ok(vec![self.tools.own("filtered").into(), self.numbers()?.into()]);
             }
-            Column::Full if !self.tools.has_mode() => ours(&[]),
             Column::Full => ours(&["--mode", "full"]),
             Column::Adaptive => ours(&["--mode", "adaptive"]),
             Column::Prior => {

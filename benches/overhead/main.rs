@@ -5,15 +5,30 @@
 //! that whatever else the machine does hits them alike; a value is the median of its runs, a ratio
 //! the median of the ratios of each round to that round's native run.
 
+// Each uses only what stands below it:
+//
+//    options                    what the user chose
+//    rows                       the catalogue of what can be measured
+//    workloads/*                what is run
+//    workload                   what each of them is
+//    launch                     one run under a tool
+//    tools                      the programs that it takes
+//    signals, columns, common
+//
+// and what was measured is handed on from here, by those who know nothing of how it was come by:
+// row, stops -> results -> targets -> table.
 mod columns;
 mod launch;
 mod options;
 mod results;
+mod row;
+mod rows;
 mod signals;
 mod stops;
 mod table;
 mod targets;
 mod tools;
+mod workload;
 mod workloads;
 
 // For its ports, its guarded children and the fixtures that it builds.
@@ -31,8 +46,9 @@ use columns::Column;
 use launch::Launch;
 use options::Options;
 use results::Results;
+use rows::RowSet;
 use tools::Tools;
-use workloads::{RowSet, Workload};
+use workload::Workload;
 
 fn main() -> ExitCode {
     match bench(&Options::parse()) {
@@ -48,7 +64,7 @@ fn main() -> ExitCode {
 /// Measures and prints; whether every run succeeded.
 fn bench(options: &Options) -> Result<bool> {
     signals::heed()?;
-    let tools = Tools::find(options)?;
+    let tools = Tools::find(&options.columns())?;
     for row in options.rows() {
         row.check()?;
     }
@@ -63,12 +79,12 @@ fn bench(options: &Options) -> Result<bool> {
             break;
         }
     }
-    print!("{}", table::markdown(&results, &options.columns(), &tools));
+    print!("{}", table::markdown(&results, &options.columns()));
     Ok(results.failures.is_empty())
 }
 
 fn measure_set(row: RowSet, tools: &Tools, options: &Options, results: &mut Results) -> Result<()> {
-    for mut workload in row.workloads(tools, options)? {
+    for mut workload in row.workloads(tools, options.quick, &options.polkadot)? {
         measure(&mut *workload, tools, options, results)?;
     }
     Ok(())
@@ -81,11 +97,8 @@ fn measure(
     options: &Options,
     results: &mut Results,
 ) -> Result<()> {
-    let columns: Vec<Column> = options.columns();
-    let mut columns: Vec<Column> = columns
-        .into_iter()
-        .filter(|column| tools.has(*column) && workload.has_column(*column))
-        .collect();
+    let mut columns = options.columns();
+    columns.retain(|column| workload.has_column(*column));
     let name = workload.name();
     let prior = if columns.iter().any(|column| column.needs_prior()) {
         let dir = tools.directory(&format!("prior of {name}"))?;
@@ -94,7 +107,7 @@ fn measure(
         None
     };
     let runs = workload.runs(options.runs);
-    let rows = results.add(workload, runs);
+    let rows = results.add(workload.rows(), runs);
     for round in 0..runs {
         for column in &columns {
             signals::check()?;
@@ -106,7 +119,9 @@ fn measure(
             // Ctrl-C reached the programs, too.
             signals::check()?;
             match values {
-                Ok(values) => results.enter(&rows, *column, &values, &launch)?,
+                Ok(values) => {
+                    results.enter(&rows, *column, &values, launch.recording()?.as_ref());
+                }
                 Err(error) => results.fail(&rows, *column, &error),
             }
         }

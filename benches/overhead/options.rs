@@ -1,11 +1,10 @@
 //! The command line.
 
-use std::path::PathBuf;
-
 use clap::{Parser, ValueEnum};
 
 use crate::columns::Column;
-use crate::workloads::RowSet;
+use crate::rows::RowSet;
+use crate::workloads::polkadot;
 
 /// What tracing costs, beside other tools: one Markdown table on standard output
 ///
@@ -33,13 +32,8 @@ pub struct Options {
     #[arg(long)]
     pub quick: bool,
 
-    /// The node of the row polkadot
-    #[arg(long, value_name = "FILE")]
-    pub polkadot: Option<PathBuf>,
-
-    /// A raw chain specification whose only authority is Alice
-    #[arg(long, value_name = "FILE")]
-    pub polkadot_chain: Option<PathBuf>,
+    #[command(flatten)]
+    pub polkadot: polkadot::Files,
 
     /// Cargo says so to every bench.
     #[arg(long, hide = true)]

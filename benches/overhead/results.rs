@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
+use seccomp_gen::recording::Recording;
 
 use crate::columns::Column;
-use crate::launch::Launch;
+use crate::row::{Row, Unit};
 use crate::stops::Stops;
-use crate::workloads::{Row, Unit, Workload};
 
 /// The place of a row in the table.
 pub type RowId = usize;
@@ -33,29 +32,31 @@ pub struct Results {
 
 impl Results {
     /// Makes place for a workload.
-    pub fn add(&mut self, workload: &dyn Workload, runs: usize) -> Vec<RowId> {
+    pub fn add(&mut self, rows: Vec<Row>, runs: usize) -> Vec<RowId> {
         let first = self.rows.len();
-        let rows = workload.rows().into_iter();
-        self.rows.extend(rows.map(|row| Measured { row, runs, values: BTreeMap::new() }));
+        self.rows.extend(rows.into_iter().map(|row| Measured {
+            row,
+            runs,
+            values: BTreeMap::new(),
+        }));
         (first..self.rows.len()).collect()
     }
 
-    /// The values of one run, one for each row.
+    /// The values of one run, one for each row, and what we recorded of it.
     pub fn enter(
         &mut self,
         rows: &[RowId],
         column: Column,
         values: &[Option<f64>],
-        launch: &Launch,
-    ) -> Result<()> {
+        recording: Option<&Recording>,
+    ) {
         for (row, value) in rows.iter().zip(values) {
             self.rows[*row].values.entry(column).or_default().push(*value);
         }
-        if let Some(recording) = launch.recording()? {
+        if let Some(recording) = recording {
             let stops = self.stops.entry((rows[0], column)).or_default();
             recording.runs.iter().for_each(|run| stops.add(&run.cost));
         }
-        Ok(())
     }
 
     /// Rows that could not be prepared.

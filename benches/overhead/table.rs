@@ -4,12 +4,11 @@ use std::fmt::Write as _;
 
 use crate::columns::Column;
 use crate::results::{Measured, Results};
+use crate::row::Unit;
 use crate::targets;
-use crate::tools::Tools;
-use crate::workloads::Unit;
 
 /// Everything that is printed.
-pub fn markdown(results: &Results, columns: &[Column], tools: &Tools) -> String {
+pub fn markdown(results: &Results, columns: &[Column]) -> String {
     let mut text = String::new();
     let most = results.rows.iter().map(|measured| measured.runs).max().unwrap_or(0);
     heading(&mut text, columns);
@@ -17,7 +16,6 @@ pub fn markdown(results: &Results, columns: &[Column], tools: &Tools) -> String 
         line(&mut text, measured, columns, most);
     }
     let _ = writeln!(text, "\n{}\n", machine(most));
-    notes(&mut text, columns, tools);
     stops(&mut text, results);
     let targets = targets::lines(results);
     if !targets.is_empty() {
@@ -81,12 +79,6 @@ fn machine(runs: usize) -> String {
         model.unwrap_or("?"),
         kernel.trim()
     )
-}
-
-fn notes(text: &mut String, columns: &[Column], tools: &Tools) {
-    for column in columns.iter().filter(|column| !tools.has(**column)) {
-        let _ = writeln!(text, "`-` under {column}: this build cannot do that yet.\n");
-    }
 }
 
 fn stops(text: &mut String, results: &Results) {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::columns::Column;
 use crate::results::{Measured, Results};
-use crate::workloads::{Kind, Unit};
+use crate::row::{Kind, Unit};
 
 /// A column must not be slower than another by more than a factor.
 struct Target {

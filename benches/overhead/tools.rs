@@ -9,19 +9,16 @@ use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
 use crate::columns::Column;
-use crate::options::Options;
 use crate::signals;
 
 /// Where everything is, and a directory for all that is written; it is removed in the end.
 pub struct Tools {
     scratch: TempDir,
-    has_mode: bool,
-    has_prior: bool,
 }
 
 impl Tools {
     /// Finds what the chosen columns need; builds what is ours.
-    pub fn find(options: &Options) -> Result<Tools> {
+    pub fn find(columns: &[Column]) -> Result<Tools> {
         let scratch = tempfile::Builder::new().prefix("seccomp-gen-bench-").tempdir()?;
         // Other users' programs run in it.
         fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755))?;
@@ -30,43 +27,11 @@ impl Tools {
         fs::copy(env!("CARGO_BIN_EXE_seccomp-gen"), bin.join("seccomp-gen"))?;
         compile("floor", &bin)?;
         compile("filtered", &bin)?;
-        let help = Command::new(bin.join("seccomp-gen")).args(["trace", "--help"]).output()?;
-        let help = String::from_utf8_lossy(&help.stdout);
-        let has_mode = help.contains("--mode ");
-        let has_prior = has_mode && help.contains("--prior ");
-        let tools = Tools { scratch, has_mode, has_prior };
-        for column in options.columns() {
-            tools.check(column)?;
+        let tools = Tools { scratch };
+        for column in columns {
+            check(*column)?;
         }
         Ok(tools)
-    }
-
-    fn check(&self, column: Column) -> Result<()> {
-        let needs = match column {
-            Column::Strace | Column::StraceC | Column::StraceBpf => "strace",
-            Column::Bpftrace => "bpftrace",
-            _ => return Ok(()),
-        };
-        program(needs).with_context(|| format!("column {column} (--without leaves it out)"))?;
-        ensure!(
-            column != Column::Bpftrace || nix::unistd::geteuid().is_root(),
-            "bpftrace needs root (--without bpftrace leaves it out)"
-        );
-        Ok(())
-    }
-
-    /// Whether this build can do it; what others lack is an error instead.
-    pub fn has(&self, column: Column) -> bool {
-        match column {
-            Column::Adaptive => self.has_mode,
-            Column::Prior => self.has_prior,
-            _ => true,
-        }
-    }
-
-    /// Full mode is chosen by an option, and not the only one.
-    pub fn has_mode(&self) -> bool {
-        self.has_mode
     }
 
     /// One of our own programs.
@@ -83,6 +48,21 @@ impl Tools {
         fs::create_dir(&path)?;
         Ok(path)
     }
+}
+
+/// Whether the tool of a column can be used.
+fn check(column: Column) -> Result<()> {
+    let needs = match column {
+        Column::Strace | Column::StraceC | Column::StraceBpf => "strace",
+        Column::Bpftrace => "bpftrace",
+        _ => return Ok(()),
+    };
+    program(needs).with_context(|| format!("column {column} (--without leaves it out)"))?;
+    ensure!(
+        column != Column::Bpftrace || nix::unistd::geteuid().is_root(),
+        "bpftrace needs root (--without bpftrace leaves it out)"
+    );
+    Ok(())
 }
 
 /// A program on the PATH.

@@ -2,11 +2,12 @@
 
 use anyhow::{Context, Result};
 
-use super::{Kind, Row, Unit, Workload};
 use crate::columns::Column;
 use crate::common;
 use crate::launch::Launch;
+use crate::row::{Kind, Row, Unit};
 use crate::signals;
+use crate::workload::Workload;
 
 /// `fixtures/programs/thousand_threads.c`.
 pub struct Memory;

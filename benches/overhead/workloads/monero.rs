@@ -9,11 +9,12 @@ use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use super::{Kind, Row, Unit, Workload};
 use crate::common::process::{Guarded, free_port, post_json, until};
 use crate::launch::Launch;
+use crate::row::{Kind, Row, Unit};
 use crate::signals;
 use crate::tools::{Tools, program};
+use crate::workload::Workload;
 
 /// One that has a chain, not traced, all the time; another one that syncs from it.
 pub struct Monero {

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use super::{Kind, Row, Unit, Workload};
 use crate::common::process::{Guarded, until};
 use crate::launch::Launch;
+use crate::row::{Kind, Row, Unit};
 use crate::signals;
 use crate::tools::{Tools, demo_node};
+use crate::workload::Workload;
 
 /// One that authors, not traced, all the time; another one that syncs from it.
 pub struct DemoNode {

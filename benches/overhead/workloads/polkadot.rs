@@ -6,15 +6,28 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use clap::Args;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use super::{Kind, Row, Unit, Workload};
 use crate::common::process::{Guarded, free_port, post_json, until};
 use crate::launch::Launch;
-use crate::options::Options;
+use crate::row::{Kind, Row, Unit};
 use crate::signals;
 use crate::tools::Tools;
+use crate::workload::Workload;
+
+/// What it needs and nobody can install.
+#[derive(Args)]
+pub struct Files {
+    /// The node of the row polkadot
+    #[arg(long, value_name = "FILE")]
+    polkadot: Option<PathBuf>,
+
+    /// A raw chain specification whose only authority is Alice
+    #[arg(long, value_name = "FILE")]
+    polkadot_chain: Option<PathBuf>,
+}
 
 /// One that authors, not traced, all the time; another one that syncs from it.
 pub struct Polkadot {
@@ -32,9 +45,9 @@ const QUIET: [&str; 3] = ["--no-telemetry", "--no-mdns", "--no-hardware-benchmar
 
 impl Polkadot {
     /// Waits until there are enough blocks.
-    pub fn new(tools: &Tools, options: &Options) -> Result<Polkadot> {
-        let program = options.polkadot.clone().context("row polkadot: --polkadot FILE")?;
-        let chain = options.polkadot_chain.clone();
+    pub fn new(tools: &Tools, files: &Files) -> Result<Polkadot> {
+        let program = files.polkadot.clone().context("row polkadot: --polkadot FILE")?;
+        let chain = files.polkadot_chain.clone();
         let chain = chain.context("row polkadot: --polkadot-chain SPEC")?;
         let dir = tools.directory("polkadot")?;
         let [author_port, rpc] = [(); 2].map(|()| free_port());

@@ -8,10 +8,11 @@ use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 
-use super::{Kind, Row, Unit, Workload, warm_up};
 use crate::launch::{Launch, give};
+use crate::row::{Kind, Row, Unit};
 use crate::signals;
 use crate::tools::{Tools, output};
+use crate::workload::{Workload, warm_up};
 
 /// Whose server it is where we are root, which PostgreSQL refuses to run as.
 const USER: &str = "postgres";

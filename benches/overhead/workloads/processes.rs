@@ -6,9 +6,10 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::{Kind, Row, Unit, Workload};
 use crate::launch::Launch;
+use crate::row::{Kind, Row, Unit};
 use crate::tools::program;
+use crate::workload::Workload;
 
 /// A shell that starts a program again and again.
 pub struct Shell;

@@ -6,10 +6,11 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use super::{Kind, Row, Unit, Workload, warm_up};
 use crate::launch::Launch;
+use crate::row::{Kind, Row, Unit};
 use crate::signals;
 use crate::tools::{output, program};
+use crate::workload::{Workload, warm_up};
 
 /// redis-server on a Unix socket, and redis-benchmark, which is not traced.
 pub struct Redis {

@@ -2,10 +2,11 @@
 
 use anyhow::{Context, Result};
 
-use super::{Kind, Row, Unit, Workload};
 use crate::columns::Column;
 use crate::common;
 use crate::launch::Launch;
+use crate::row::{Kind, Row, Unit};
+use crate::workload::Workload;
 
 /// `fixtures/programs/storm.c`.
 pub struct Storm {

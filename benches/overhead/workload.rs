@@ -1,0 +1,36 @@
+//! What every workload is, whatever it runs.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::columns::Column;
+use crate::launch::Launch;
+use crate::row::Row;
+
+/// Something that is run under every tool.
+pub trait Workload {
+    /// What the progress calls it.
+    fn name(&self) -> String;
+
+    /// What one run measures.
+    fn rows(&self) -> Vec<Row>;
+
+    /// Whether it makes sense under this tool.
+    fn has_column(&self, column: Column) -> bool {
+        column != Column::Filter
+    }
+
+    /// How often it is run if so many are wanted.
+    fn runs(&self, wanted: usize) -> usize {
+        wanted
+    }
+
+    /// One run; a value for each row.
+    fn run(&mut self, launch: &Launch) -> Result<Vec<Option<f64>>>;
+}
+
+/// How long a server is kept busy before it is measured: longer than adaptive mode stops every call.
+pub fn warm_up(column: Column) -> Duration {
+    Duration::from_millis(if column.settles() { 5000 } else { 500 })
+}
