@@ -17,6 +17,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use common::kernel::{self, Recorder};
+use common::monero;
 use common::process::{Guarded, free_port, post_json, until};
 use common::{Scratch, strace, tool};
 use nix::sys::signal::Signal;
@@ -189,85 +190,35 @@ fn fresh(dir: &Path) -> String {
     dir.to_str().unwrap().to_owned()
 }
 
-fn monerod(data: &str, rpc: u16) -> Vec<String> {
-    let rpc = rpc.to_string();
-    strings(&[
-        "--regtest",
-        "--keep-fakechain",
-        "--fixed-difficulty",
-        "1",
-        "--data-dir",
-        data,
-        "--rpc-bind-port",
-        &rpc,
-        "--no-zmq",
-        "--no-igd",
-        "--non-interactive",
-        "--disable-dns-checkpoints",
-        "--check-updates",
-        "disabled",
-    ])
-}
-
-fn monero_peer(listen: u16, other: u16) -> Vec<String> {
-    let (listen, other) = (listen.to_string(), format!("127.0.0.1:{other}"));
-    strings(&[
-        "--p2p-bind-ip",
-        "127.0.0.1",
-        "--p2p-bind-port",
-        &listen,
-        "--allow-local-ip",
-        "--add-exclusive-node",
-        &other,
-    ])
-}
-
-/// An address that Monero's own functional tests mine to.
-const WALLET: &str = "42ey1afDFnn4886T7196doS9GPMzexD9gXpsZJDwVjeRVdFCSoHnv7KPbBeGpzJBzHRCAs9Uxqeoy\
-                      FQMYbqSWYTfJJQAWDm";
-
-fn monero_info(rpc: u16) -> Option<Value> {
-    serde_json::from_str(&post_json(rpc, "/get_info", "{}")?).ok()
-}
-
 #[test]
 fn monerod_syncs_from_a_peer() {
-    let blocks = common::times(500).max(60);
+    let blocks: u64 = common::times(500).max(60).try_into().unwrap();
     let program = tool("monerod");
     let dir = Scratch::new();
     let [rpc, p2p, second_rpc, second_p2p] = [(); 4].map(|()| free_port());
 
     let data = fresh(&dir.join("first"));
-    let args = monerod(&data, rpc);
+    let args = monero::node(&data, rpc);
     let mut miner =
         Node::start(Command::new(&program).args(&args).arg("--offline"), dir.join("miner.log"));
-    miner.until("RPC", |_| monero_info(rpc));
-    let request = json!({
-        "jsonrpc": "2.0", "id": "0", "method": "generateblocks",
-        "params": { "amount_of_blocks": blocks, "wallet_address": WALLET, "starting_nonce": 0 },
-    });
-    let answer = post_json(rpc, "/json_rpc", &request.to_string()).unwrap();
-    let answer: Value = serde_json::from_str(&answer).unwrap();
-    assert_eq!(answer["result"]["height"], blocks, "{answer}");
+    miner.until("RPC", |_| monero::info(rpc));
+    assert_eq!(monero::mine(rpc, blocks), Some(blocks));
     assert_eq!(miner.interrupt(), Some(0));
 
     let mut command = Command::new(&program);
-    command.args(&args).args(monero_peer(p2p, second_p2p));
+    command.args(&args).args(monero::peer(p2p, second_p2p));
     let mut peer = Node::start(&mut command, dir.join("peer.log"));
-    peer.until("RPC", |_| monero_info(rpc));
+    peer.until("RPC", |_| monero::info(rpc));
 
     let height = blocks + 1;
     Subject {
         program: &program,
         args: &|| {
             let data = fresh(&dir.join("second"));
-            [monerod(&data, second_rpc), monero_peer(second_p2p, p2p)].concat()
+            [monero::node(&data, second_rpc), monero::peer(second_p2p, p2p)].concat()
         },
         wait: &|node| {
-            node.until("synchronized", |_| {
-                let info = monero_info(second_rpc)?;
-                (info["height"] == height && info["synchronized"] == true).then_some(())
-            });
+            node.until("synchronized", |_| monero::is_synced_to(height, second_rpc).then_some(()));
         },
     }
     .check();

@@ -8,6 +8,7 @@ pub mod beside;
 pub mod container;
 pub mod disk;
 pub mod kernel;
+pub mod monero;
 pub mod ordeal;
 pub mod others;
 pub mod process;

@@ -1,15 +1,15 @@
 //! Monero's node.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
-use serde_json::{Value, json};
 
-use crate::common::process::{Guarded, free_port, post_json, until};
+use crate::common::monero;
+use crate::common::process::{Guarded, free_port, until};
 use crate::launch::Launch;
 use crate::row::{Kind, Row, Unit};
 use crate::signals;
@@ -26,43 +26,27 @@ pub struct Monero {
 
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// An address that Monero's own functional tests mine to.
-const WALLET: &str = "42ey1afDFnn4886T7196doS9GPMzexD9gXpsZJDwVjeRVdFCSoHnv7KPbBeGpzJBzHRCAs9Uxqeoy\
-                      FQMYbqSWYTfJJQAWDm";
-
-const QUIET: [&str; 10] = [
-    "--regtest",
-    "--keep-fakechain",
-    "--fixed-difficulty",
-    "1",
-    "--no-zmq",
-    "--no-igd",
-    "--non-interactive",
-    "--disable-dns-checkpoints",
-    "--check-updates",
-    "disabled",
-];
-
 impl Monero {
     /// Makes the chain.
     pub fn new(tools: &Tools, quick: bool) -> Result<Monero> {
         let program = program("monerod")?;
         let blocks = if quick { 30 } else { 500 };
         let dir = tools.directory("monero")?;
+        let data = text(&dir.join("data"))?;
+        let [rpc, peer_port, other] = [(); 3].map(|()| free_port());
         let start = |more: &[String]| -> Result<Guarded> {
             let mut command = Command::new(&program);
-            command.args(QUIET).arg("--data-dir").arg(dir.join("data")).args(more);
+            command.args(monero::node(&data, rpc)).args(more);
             command.stdin(Stdio::null()).stdout(File::create(dir.join("log"))?);
-            signals::spawn(&mut command)
+            let node = signals::spawn(&mut command)?;
+            until(PATIENCE, || monero::info(rpc)).context("monerod does not answer")?;
+            Ok(node)
         };
         eprintln!("monerod: a chain of {blocks} blocks");
-        let [rpc, peer_port, other] = [(); 3].map(|()| free_port());
-        let mut miner = start(&[strings(&["--offline"]), rpc_on(rpc)].concat())?;
-        until(PATIENCE, || info(rpc)).context("monerod does not answer")?;
+        let mut miner = start(&["--offline".to_owned()])?;
         mine(rpc, blocks)?;
         end(&mut miner)?;
-        let peer = start(&[rpc_on(rpc), peer_on(peer_port, other)].concat())?;
-        until(PATIENCE, || info(rpc)).context("monerod does not answer")?;
+        let peer = start(&monero::peer(peer_port, other))?;
         Ok(Monero { program, blocks, peer_port, peer })
     }
 }
@@ -85,17 +69,15 @@ impl Workload for Monero {
         ensure!(self.peer.is_running(), "the peer of monerod has ended");
         let [rpc, p2p] = [(); 2].map(|()| free_port());
         let mut command = launch.command(&self.program)?;
-        command.args(QUIET).arg("--data-dir").arg(launch.dir().join("data"));
-        command.args(rpc_on(rpc)).args(peer_on(p2p, self.peer_port));
+        command.args(monero::node(&text(&launch.dir().join("data"))?, rpc));
+        command.args(monero::peer(p2p, self.peer_port));
         let start = Instant::now();
         let mut node = signals::spawn(&mut command)?;
         let height = self.blocks + 1;
         let time = launch.until(&mut node, "the last block", || {
             // Each question costs the node a few calls.
             std::thread::sleep(Duration::from_millis(45));
-            let synced =
-                info(rpc).is_some_and(|i| i["height"] == height && i["synchronized"] == true);
-            Ok(synced.then(|| start.elapsed()))
+            Ok(monero::is_synced_to(height, rpc).then(|| start.elapsed()))
         })?;
         node.signal_group(Signal::SIGINT);
         launch.finish(&mut node)?;
@@ -117,44 +99,15 @@ fn end(node: &mut Guarded) -> Result<()> {
     Ok(())
 }
 
-fn strings(words: &[&str]) -> Vec<String> {
-    words.iter().map(|word| (*word).to_owned()).collect()
-}
-
-fn rpc_on(port: u16) -> Vec<String> {
-    strings(&["--rpc-bind-port", &port.to_string()])
-}
-
-fn peer_on(port: u16, other: u16) -> Vec<String> {
-    let (port, other) = (port.to_string(), format!("127.0.0.1:{other}"));
-    strings(&[
-        "--p2p-bind-ip",
-        "127.0.0.1",
-        "--p2p-bind-port",
-        &port,
-        "--allow-local-ip",
-        "--add-exclusive-node",
-        &other,
-    ])
-}
-
-fn info(rpc: u16) -> Option<Value> {
-    serde_json::from_str(&post_json(rpc, "/get_info", "{}")?).ok()
+fn text(path: &Path) -> Result<String> {
+    Ok(path.to_str().context("not UTF-8")?.to_owned())
 }
 
 fn mine(rpc: u16, blocks: u64) -> Result<()> {
     // In portions: an answer is waited for a minute.
     for portion in std::iter::repeat_n(10, usize::try_from(blocks / 10)?) {
         signals::check()?;
-        let request = json!({
-            "jsonrpc": "2.0", "id": "0", "method": "generateblocks",
-            "params": {
-                "amount_of_blocks": portion, "wallet_address": WALLET, "starting_nonce": 0
-            },
-        });
-        let answer = post_json(rpc, "/json_rpc", &request.to_string());
-        let answer = answer.context("monerod does not mine")?;
-        ensure!(answer.contains("\"height\""), "monerod does not mine: {answer}");
+        monero::mine(rpc, portion).context("monerod does not mine")?;
     }
     Ok(())
 }
