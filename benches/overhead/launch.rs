@@ -30,6 +30,8 @@ pub struct Launch<'a> {
     tools: &'a Tools,
     prior: Option<&'a Path>,
     dir: PathBuf,
+    /// When adaptive mode settles; none for when it does by itself.
+    settle_after: Option<&'static str>,
     _bpftrace: Option<Guarded>,
 }
 
@@ -38,7 +40,13 @@ impl<'a> Launch<'a> {
     pub fn new(tools: &'a Tools, column: Column, prior: Option<&'a Path>) -> Result<Launch<'a>> {
         let dir = tools.directory("run")?;
         let beside = if column == Column::Bpftrace { Some(bpftrace(&dir)?) } else { None };
-        Ok(Launch { column, tools, prior, dir, _bpftrace: beside })
+        Ok(Launch { column, tools, prior, dir, settle_after: None, _bpftrace: beside })
+    }
+
+    /// The same, where adaptive mode settles after stops of that time.
+    pub fn settling_after(mut self, time: Option<&'static str>) -> Launch<'a> {
+        self.settle_after = time;
+        self
     }
 
     /// Where this run may write; the next one finds it empty.
@@ -101,6 +109,9 @@ impl<'a> Launch<'a> {
                 words
             }
         };
+        if let Some(time) = self.settle_after.filter(|_| self.column.settles()) {
+            words.extend(["--settle-after", time].map(Into::into));
+        }
         words.push("--".into());
         Ok(words)
     }
@@ -150,7 +161,7 @@ impl<'a> Launch<'a> {
             }
             ensure!(process.is_running(), "it ended: {}", last_lines(&self.stderr()?));
             signals::check()?;
-            std::thread::sleep(Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(2));
         }
         bail!("{what}: not within {LIMIT:?}: {}", last_lines(&self.stderr()?))
     }

@@ -9,7 +9,7 @@
 //
 //    options                    what the user chose
 //    rows                       the catalogue of what can be measured
-//    workloads/*                what is run
+//    workloads/*, bitmap        what is run
 //    workload                   what each of them is
 //    launch                     one run under a tool
 //    tools                      the programs that it takes
@@ -17,6 +17,7 @@
 //
 // and what was measured is handed on from here, by those who know nothing of how it was come by:
 // row, stops -> results -> targets -> table.
+mod bitmap;
 mod columns;
 mod launch;
 mod options;
@@ -45,7 +46,7 @@ use clap::Parser;
 use columns::Column;
 use launch::Launch;
 use options::Options;
-use results::Results;
+use results::{Results, RowId};
 use rows::RowSet;
 use tools::Tools;
 use workload::Workload;
@@ -68,18 +69,28 @@ fn bench(options: &Options) -> Result<bool> {
     for row in options.rows() {
         row.check()?;
     }
+    let columns = options.columns();
     let mut results = Results::default();
+    let mut bitmap = None;
+    print!("{}", table::heading(&columns));
     for row in options.rows() {
+        let start = Instant::now();
         // What one row cannot do must not take the others' values along.
-        if let Err(error) = measure_set(row, &tools, options, &mut results) {
+        let done = match row {
+            RowSet::Bitmap => bitmap::measure(&tools, options.runs, options.quick)
+                .map(|measured| bitmap = Some(measured)),
+            row => measure_set(row, &tools, options, &mut results),
+        };
+        if let Err(error) = done {
             results.fail_row(&format!("{row:?}"), &error);
         }
+        eprintln!("{row:?} took {:.0} s", start.elapsed().as_secs_f64());
         // What was measured until then is printed.
         if signals::check().is_err() {
             break;
         }
     }
-    print!("{}", table::markdown(&results, &options.columns()));
+    print!("{}", table::footer(&results, bitmap.as_ref(), options.runs));
     Ok(results.failures.is_empty())
 }
 
@@ -106,24 +117,45 @@ fn measure(
     } else {
         None
     };
-    let runs = workload.runs(options.runs);
-    let rows = results.add(workload.rows(), runs);
-    for round in 0..runs {
+    let rows = results.add(workload.rows(), options.runs);
+    let done = rounds(workload, tools, options.runs, columns, prior.as_deref(), &rows, results);
+    // At once, and what was measured of a row that was ended halfway: an end loses nothing.
+    for row in &rows {
+        print!("{}", table::line(&results.rows[*row], &options.columns(), options.runs));
+    }
+    done
+}
+
+/// Every column in turn, as often as it is wanted.
+fn rounds(
+    workload: &mut dyn Workload,
+    tools: &Tools,
+    runs: usize,
+    mut columns: Vec<Column>,
+    prior: Option<&Path>,
+    rows: &[RowId],
+    results: &mut Results,
+) -> Result<()> {
+    let name = workload.name();
+    for run in 1..=runs {
         for column in &columns {
             signals::check()?;
             let start = Instant::now();
-            let launch = Launch::new(tools, *column, prior.as_deref())?;
+            let launch = Launch::new(tools, *column, prior)?;
+            let launch = launch.settling_after(workload.settle_after());
             let values = workload.run(&launch);
-            let (run, time) = (round + 1, start.elapsed().as_secs_f64());
-            eprintln!("{name}: run {run} of {runs}: {column}: {time:.1} s");
             // Ctrl-C reached the programs, too.
             signals::check()?;
             match values {
                 Ok(values) => {
-                    results.enter(&rows, *column, &values, launch.recording()?.as_ref());
+                    results.enter(rows, *column, &values, launch.recording()?.as_ref());
                 }
-                Err(error) => results.fail(&rows, *column, &error),
+                Err(error) => results.fail(rows, *column, &error),
             }
+            let values = rows.iter().filter_map(|row| results.rows[*row].last(*column));
+            let values = values.collect::<Vec<_>>().join(", ");
+            let time = start.elapsed().as_secs_f64();
+            eprintln!("{name}: run {run} of {runs}: {column}: {values} (in {time:.1} s)");
         }
         // So that none always comes after the same other one.
         columns.reverse();

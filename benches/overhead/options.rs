@@ -24,7 +24,7 @@ pub struct Options {
     #[arg(long, value_name = "COLUMN", value_delimiter = ',', conflicts_with = "only")]
     without: Vec<Column>,
 
-    /// How often each is run; the slowest rows at most three times
+    /// How often each is run
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = positive)]
     pub runs: usize,
 

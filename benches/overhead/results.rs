@@ -55,7 +55,7 @@ impl Results {
         }
         if let Some(recording) = recording {
             let stops = self.stops.entry((rows[0], column)).or_default();
-            recording.runs.iter().for_each(|run| stops.add(&run.cost));
+            recording.runs.iter().for_each(|run| stops.add(run));
         }
     }
 
@@ -78,6 +78,12 @@ impl Results {
 }
 
 impl Measured {
+    /// What its last run gave, for the progress.
+    pub fn last(&self, column: Column) -> Option<String> {
+        let value = (*self.values.get(&column)?.last()?)?;
+        Some(self.row.unit.text(value))
+    }
+
     /// Nobody has a value here, and nobody should.
     pub fn is_empty(&self) -> bool {
         self.row.unit == Unit::Lost && self.values.values().flatten().all(Option::is_none)
@@ -95,14 +101,14 @@ impl Measured {
         let ratio = |(value, base): (&Option<f64>, &Option<f64>)| match self.row.unit {
             Unit::PerSecond => Some((*base)? / (*value)?),
             Unit::Seconds | Unit::Nanoseconds => Some((*value)? / (*base)?),
-            Unit::Lost | Unit::Mebibytes => None,
+            Unit::Lost | Unit::Mebibytes | Unit::Microseconds => None,
         };
         median(pairs.filter_map(ratio).collect())
     }
 }
 
 /// The middle one, or the mean of the two in the middle.
-fn median(mut values: Vec<f64>) -> Option<f64> {
+pub fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let last = values.len().checked_sub(1)?;
     Some(f64::midpoint(values[last / 2], values[last.div_ceil(2)]))

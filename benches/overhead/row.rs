@@ -13,6 +13,22 @@ pub enum Unit {
     Lost,
     /// Of memory.
     Mebibytes,
+    /// That a thread was kept.
+    Microseconds,
+}
+
+impl Unit {
+    /// A value as it is printed.
+    pub fn text(self, value: f64) -> String {
+        match self {
+            Unit::Nanoseconds if value < 10_000.0 => format!("{value:.0} ns"),
+            Unit::Nanoseconds => format!("{:.1} us", value / 1e3),
+            Unit::Seconds | Unit::Lost => format!("{value:.2} s"),
+            Unit::PerSecond => format!("{value:.0}/s"),
+            Unit::Mebibytes => format!("{value:.1} MiB"),
+            Unit::Microseconds => format!("{value:.0} us"),
+        }
+    }
 }
 
 /// What is asked of a row.
@@ -24,8 +40,12 @@ pub enum Kind {
     Server,
     /// Many short processes.
     Processes,
+    /// Work with system calls in it, and over before adaptive mode would settle by itself.
+    Burst,
     /// The tracer's own size.
     Memory,
+    /// The installation of a filter, shown and not judged.
+    Pause,
 }
 
 /// A line of the table.

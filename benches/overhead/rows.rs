@@ -12,11 +12,11 @@ use crate::workloads::{memory, monero, node, polkadot, postgres, processes, redi
 pub enum RowSet {
     /// One-byte reads of /dev/zero in 1 and in 4 threads: the rate, and the time until it is reached
     Storm,
-    /// redis-benchmark, SET and GET, 20 clients
+    /// redis-benchmark, SET and GET, 20 clients; and what installing the filter costs an idle server
     Redis,
     /// 300 processes from a shell; find /usr | xargs -n 50 ls; make
     Processes,
-    /// The demo node, which syncs 20,000 blocks
+    /// The demo node, which syncs 20,000 blocks, from a peer at full speed and from one at its pace
     Demo,
     /// pgbench, select only
     Postgres,
@@ -24,8 +24,10 @@ pub enum RowSet {
     Monerod,
     /// Polkadot, from launch to its 10th imported block; by hand, see below
     Polkadot,
-    /// Memory of the tracer of 2,000 threads
+    /// Memory of the tracer of 2,000 threads, and the installation of their filter
     Memory,
+    /// Whether what a filter allows comes from the kernel's bitmap; a table of its own
+    Bitmap,
 }
 
 impl RowSet {
@@ -36,7 +38,7 @@ impl RowSet {
             RowSet::Processes => &["find", "xargs", "make", "cc"],
             RowSet::Monerod => &["monerod"],
             RowSet::Postgres => return postgres::check(),
-            RowSet::Storm | RowSet::Memory => &["cc"],
+            RowSet::Storm | RowSet::Memory | RowSet::Bitmap => &["cc"],
             RowSet::Demo | RowSet::Polkadot => &[],
         };
         programs.iter().try_for_each(|name| {
@@ -55,17 +57,25 @@ impl RowSet {
             RowSet::Storm => {
                 vec![Box::new(storm::Storm::new(1, quick)), Box::new(storm::Storm::new(4, quick))]
             }
-            RowSet::Redis => vec![Box::new(redis::Redis::new(quick)?)],
+            RowSet::Redis => vec![
+                Box::new(redis::Redis::new(quick)?),
+                Box::new(redis::Idle(redis::Redis::new(quick)?)),
+            ],
             RowSet::Processes => vec![
                 Box::new(processes::Shell),
                 Box::new(processes::Find { quick }),
                 Box::new(processes::Make),
             ],
-            RowSet::Demo => vec![Box::new(node::DemoNode::new(tools, quick)?)],
+            RowSet::Demo => vec![
+                Box::new(node::DemoNode::unpaced(tools, quick)?),
+                Box::new(node::DemoNode::paced(tools, quick)?),
+            ],
             RowSet::Postgres => vec![Box::new(postgres::Postgres::new(tools, quick)?)],
             RowSet::Monerod => vec![Box::new(monero::Monero::new(tools, quick)?)],
             RowSet::Polkadot => vec![Box::new(polkadot::Polkadot::new(tools, polkadot)?)],
-            RowSet::Memory => vec![Box::new(memory::Memory)],
+            RowSet::Memory => vec![Box::new(memory::Memory::new(tools))],
+            // Its columns are not those of the table.
+            RowSet::Bitmap => Vec::new(),
         })
     }
 }

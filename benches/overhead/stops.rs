@@ -1,8 +1,9 @@
-//! How long threads stood stopped, from the `cost` of recordings.
+//! How long threads stood stopped, and how long the one that installs a filter is kept, from
+//! recordings.
 
 use std::collections::BTreeMap;
 
-use seccomp_gen::recording::Cost;
+use seccomp_gen::recording::{Run, Settled};
 
 /// The stops of several runs.
 #[derive(Default)]
@@ -10,15 +11,19 @@ pub struct Stops {
     longest_ns: u64,
     /// How many were shorter than this bound, and not shorter than half of it.
     histogram: BTreeMap<u64, u64>,
+    /// Of the runs in which a filter was installed.
+    pub settled: Vec<Settled>,
 }
 
 impl Stops {
     /// Adds a run.
-    pub fn add(&mut self, cost: &Cost) {
+    pub fn add(&mut self, run: &Run) {
+        let cost = &run.cost;
         self.longest_ns = self.longest_ns.max(cost.longest_ns);
         for bucket in &cost.histogram {
             *self.histogram.entry(bucket.below_ns).or_default() += bucket.stops;
         }
+        self.settled.extend(run.watch.settled.filter(|s| s.installations > 0));
     }
 
     /// How many there were.

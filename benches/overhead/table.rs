@@ -2,21 +2,22 @@
 
 use std::fmt::Write as _;
 
+use seccomp_gen::recording::Settled;
+
+use crate::bitmap::{Bitmap, Shape};
 use crate::columns::Column;
-use crate::results::{Measured, Results};
+use crate::results::{Measured, Results, median};
 use crate::row::Unit;
 use crate::targets;
 
-/// Everything that is printed.
-pub fn markdown(results: &Results, columns: &[Column]) -> String {
-    let mut text = String::new();
-    let most = results.rows.iter().map(|measured| measured.runs).max().unwrap_or(0);
-    heading(&mut text, columns);
-    for measured in results.rows.iter().filter(|measured| !measured.is_empty()) {
-        line(&mut text, measured, columns, most);
-    }
-    let _ = writeln!(text, "\n{}\n", machine(most));
+/// What stands below the lines: how they were measured, and what else was.
+pub fn footer(results: &Results, bitmap: Option<&Bitmap>, runs: usize) -> String {
+    let mut text = format!("\n{}\n\n", machine(runs));
     stops(&mut text, results);
+    installations(&mut text, results);
+    if let Some(bitmap) = bitmap {
+        of_bitmap(&mut text, bitmap);
+    }
     let targets = targets::lines(results);
     if !targets.is_empty() {
         let _ = writeln!(text, "Targets:\n\n{targets}");
@@ -27,20 +28,24 @@ pub fn markdown(results: &Results, columns: &[Column]) -> String {
     text
 }
 
-fn heading(text: &mut String, columns: &[Column]) {
+/// The first two lines.
+pub fn heading(columns: &[Column]) -> String {
     let titles: Vec<_> = columns.iter().map(|column| column.title()).collect();
-    let _ = writeln!(text, "| | {} |", titles.join(" | "));
-    let _ = writeln!(text, "|---|{}", "---|".repeat(columns.len()));
+    format!("| | {} |\n|---|{}\n", titles.join(" | "), "---|".repeat(columns.len()))
 }
 
-fn line(text: &mut String, measured: &Measured, columns: &[Column], most: usize) {
+/// A line of the table; none of what has no values by right. `runs` is what the footer tells.
+pub fn line(measured: &Measured, columns: &[Column], runs: usize) -> String {
+    if measured.is_empty() {
+        return String::new();
+    }
     let cells: Vec<_> = columns.iter().map(|column| cell(measured, *column)).collect();
-    let fewer = match measured.runs {
-        runs if runs == most => String::new(),
+    let other = match measured.runs {
+        same if same == runs => String::new(),
         1 => " (1 run)".to_owned(),
         runs => format!(" ({runs} runs)"),
     };
-    let _ = writeln!(text, "| {}{fewer} | {} |", measured.row.title, cells.join(" | "));
+    format!("| {}{other} | {} |\n", measured.row.title, cells.join(" | "))
 }
 
 fn cell(measured: &Measured, column: Column) -> String {
@@ -49,13 +54,7 @@ fn cell(measured: &Measured, column: Column) -> String {
         let failed = tried && !matches!(measured.row.unit, Unit::Lost | Unit::Mebibytes);
         return if failed { "failed" } else { "-" }.to_owned();
     };
-    let value = match measured.row.unit {
-        Unit::Nanoseconds if value < 10_000.0 => format!("{value:.0} ns"),
-        Unit::Nanoseconds => format!("{:.1} us", value / 1e3),
-        Unit::Seconds | Unit::Lost => format!("{value:.2} s"),
-        Unit::PerSecond => format!("{value:.0}/s"),
-        Unit::Mebibytes => format!("{value:.1} MiB"),
-    };
+    let value = measured.row.unit.text(value);
     match measured.slowdown(column, Column::Native) {
         Some(_) if column == Column::Native => value,
         Some(ratio) if ratio < 10.0 => format!("{value} (x{ratio:.2})"),
@@ -99,4 +98,68 @@ fn stops(text: &mut String, results: &Results) {
         );
     }
     let _ = writeln!(text);
+}
+
+/// How long the thread is kept that has to install the filter, which is no single stop: it makes
+/// three or four calls for it, and the kernel stops the others meanwhile.
+fn installations(text: &mut String, results: &Results) {
+    let settled: Vec<_> =
+        results.stops.iter().filter(|(_, stops)| !stops.settled.is_empty()).collect();
+    if settled.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "Installations of a filter, each run's longest:\n");
+    let _ = writeln!(
+        text,
+        "| | mode | runs | settled after | installations in a run | pause, median | pause, longest |"
+    );
+    let _ = writeln!(text, "|---|---|---|---|---|---|---|");
+    for ((row, column), stops) in settled {
+        let of = |value: fn(&Settled) -> u64| -> Vec<f64> {
+            stops.settled.iter().map(|settled| value(settled) as f64).collect()
+        };
+        let middle = |value| median(of(value)).unwrap_or_default();
+        let pauses = of(|settled| settled.longest_installation_ns);
+        let _ = writeln!(
+            text,
+            "| {} | {column} | {} | {:.1} s | {:.0} | {:.0} us | {:.0} us |",
+            results.rows[*row].row.title,
+            stops.settled.len(),
+            middle(|settled| settled.after_ms) / 1e3,
+            middle(|settled| settled.installations),
+            middle(|settled| settled.longest_installation_ns) / 1e3,
+            pauses.into_iter().fold(0.0, f64::max) / 1e3,
+        );
+    }
+    let _ = writeln!(text);
+}
+
+fn of_bitmap(text: &mut String, bitmap: &Bitmap) {
+    let native = bitmap.native_ns;
+    let _ =
+        writeln!(text, "One getppid, {native:.1} ns without a filter, and what a filter adds:\n");
+    let _ = writeln!(text, "| filter | instructions | allowed | allowed by its argument |");
+    let _ = writeln!(text, "|---|---|---|---|");
+    for filter in &bitmap.filters {
+        let shape = match filter.shape {
+            Shape::Short => "ours, of a small program",
+            Shape::Tree => "ours, 300 system calls",
+            Shape::Chain => "300 rules in a chain",
+        };
+        let [plain, tested] = [filter.plain_ns, filter.tested_ns].map(|ns| ns - native);
+        let length = filter.instructions;
+        let _ = writeln!(text, "| {shape} | {length} | {plain:+.1} ns | {tested:+.1} ns |");
+    }
+    let verdict = match (bitmap.grows_plain(), bitmap.grows_tested()) {
+        (false, true) => {
+            "What is allowed without a condition costs the same under any of them, and what has \
+             one does not: the kernel answers the former from its bitmap."
+        }
+        (true, _) => {
+            "**What is allowed without a condition costs more under a longer filter: it does not \
+             come from the kernel's bitmap.**"
+        }
+        (false, false) => "**No filter costs more than another: nothing is shown.**",
+    };
+    let _ = writeln!(text, "\n{verdict}\n");
 }

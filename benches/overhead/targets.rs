@@ -29,7 +29,7 @@ fn targets(kind: Kind) -> Vec<Target> {
         ],
         Kind::Server => vec![within(1.03, Adaptive, Native), within(1.03, Prior, Native)],
         Kind::Processes => [Full, Adaptive, Prior].map(|ours| within(1.0, ours, StraceC)).into(),
-        Kind::Memory => Vec::new(),
+        Kind::Burst | Kind::Memory | Kind::Pause => Vec::new(),
     }
 }
 
@@ -38,16 +38,33 @@ const PER_CALL_NS: f64 = 60.0;
 /// The most memory for 2,000 threads.
 const MEMORY_MIB: f64 = 32.0;
 
+/// The most that 999 of 1,000 stops may take.
+const STOP_US: f64 = 1000.0;
+
 /// One line for each target that was measured.
 pub fn lines(results: &Results) -> String {
-    results.rows.iter().map(of_row).collect()
+    let mut text: String = results.rows.iter().map(of_row).collect();
+    let stops = results.stops.iter().map(|(place, stops)| (stops.permille_us(), place));
+    if let Some((us, (row, column))) = stops.max_by(|a, b| a.0.total_cmp(&b.0)) {
+        let title = &results.rows[*row].row.title;
+        let _ = writeln!(
+            text,
+            "- stops: 99.9 % of them are shorter than {us:.0} us in every row (most: {title}, \
+             {column}), at most {STOP_US:.0}: {}",
+            verdict(us <= STOP_US)
+        );
+    }
+    text
+}
+
+fn verdict(met: bool) -> &'static str {
+    if met { "met" } else { "**missed**" }
 }
 
 fn of_row(measured: &Measured) -> String {
     let mut text = String::new();
     let mut line = |says: String, met: bool| {
-        let verdict = if met { "met" } else { "**missed**" };
-        let _ = writeln!(text, "- {}: {says}: {verdict}", measured.row.title);
+        let _ = writeln!(text, "- {}: {says}: {}", measured.row.title, verdict(met));
     };
     for Target { column, than, factor } in targets(measured.row.kind) {
         if let Some(ratio) = measured.slowdown(column, than) {

@@ -13,21 +13,20 @@ use crate::signals;
 
 /// Where everything is, and a directory for all that is written; it is removed in the end.
 pub struct Tools {
-    scratch: TempDir,
+    bin: TempDir,
+    /// In memory where there is room: what a disk does besides is not what is measured.
+    data: TempDir,
 }
 
 impl Tools {
     /// Finds what the chosen columns need; builds what is ours.
     pub fn find(columns: &[Column]) -> Result<Tools> {
-        let scratch = tempfile::Builder::new().prefix("seccomp-gen-bench-").tempdir()?;
-        // Other users' programs run in it.
-        fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755))?;
-        let bin = scratch.path().join("bin");
-        fs::create_dir(&bin)?;
-        fs::copy(env!("CARGO_BIN_EXE_seccomp-gen"), bin.join("seccomp-gen"))?;
-        compile("floor", &bin)?;
-        compile("filtered", &bin)?;
-        let tools = Tools { scratch };
+        let bin = scratch(&std::env::temp_dir())?;
+        fs::copy(env!("CARGO_BIN_EXE_seccomp-gen"), bin.path().join("seccomp-gen"))?;
+        for name in ["bitmap", "crowd", "filtered", "floor"] {
+            compile(name, bin.path())?;
+        }
+        let tools = Tools { bin, data: scratch(&roomiest())? };
         for column in columns {
             check(*column)?;
         }
@@ -36,17 +35,34 @@ impl Tools {
 
     /// One of our own programs.
     pub fn own(&self, name: &str) -> PathBuf {
-        self.scratch.path().join("bin").join(name)
+        self.bin.path().join(name)
     }
 
     /// A new, empty directory.
     pub fn directory(&self, name: &str) -> Result<PathBuf> {
-        let path = self.scratch.path().join(name.replace(' ', "-"));
+        let path = self.data.path().join(name.replace(' ', "-"));
         if path.exists() {
             fs::remove_dir_all(&path)?;
         }
         fs::create_dir(&path)?;
         Ok(path)
+    }
+}
+
+/// A directory that is removed in the end, and that other users' programs can run in.
+fn scratch(under: &Path) -> Result<TempDir> {
+    let dir = tempfile::Builder::new().prefix("seccomp-gen-bench-").tempdir_in(under)?;
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
+    Ok(dir)
+}
+
+/// Memory if it has room, else the directory for temporary files, which is often a disk's.
+fn roomiest() -> PathBuf {
+    const MEMORY: &str = "/dev/shm";
+    const ROOM: u64 = 2 << 30;
+    match nix::sys::statvfs::statvfs(MEMORY) {
+        Ok(fs) if fs.blocks_available() * fs.fragment_size() >= ROOM => MEMORY.into(),
+        _ => std::env::temp_dir(),
     }
 }
 
@@ -89,7 +105,7 @@ pub fn output(command: &mut Command) -> Result<String> {
 fn compile(name: &str, to: &Path) -> Result<()> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/programs");
     let mut cc = Command::new(program("cc")?);
-    cc.args(["-O2", "-Wall", "-Wextra", "-Werror", "-o"]).arg(to.join(name));
+    cc.args(["-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-o"]).arg(to.join(name));
     output(cc.arg(source.join(format!("{name}.c"))))?;
     Ok(())
 }

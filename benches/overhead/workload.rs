@@ -21,9 +21,9 @@ pub trait Workload {
         column != Column::Filter
     }
 
-    /// How often it is run if so many are wanted.
-    fn runs(&self, wanted: usize) -> usize {
-        wanted
+    /// When adaptive mode settles here, if not by itself.
+    fn settle_after(&self) -> Option<&'static str> {
+        None
     }
 
     /// One run; a value for each row.
@@ -32,5 +32,5 @@ pub trait Workload {
 
 /// How long a server is kept busy before it is measured: longer than adaptive mode stops every call.
 pub fn warm_up(column: Column) -> Duration {
-    Duration::from_millis(if column.settles() { 5000 } else { 500 })
+    Duration::from_millis(if column.settles() { 4000 } else { 500 })
 }

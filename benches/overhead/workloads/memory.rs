@@ -1,18 +1,28 @@
 //! How much memory a tracer needs.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result};
 
 use crate::columns::Column;
-use crate::common;
 use crate::launch::Launch;
 use crate::row::{Kind, Row, Unit};
 use crate::signals;
+use crate::tools::Tools;
 use crate::workload::Workload;
 
-/// `fixtures/programs/thousand_threads.c`.
-pub struct Memory;
+/// `benches/programs/crowd.c`.
+pub struct Memory {
+    program: PathBuf,
+}
 
 const THREADS: &str = "2000";
+
+impl Memory {
+    pub fn new(tools: &Tools) -> Memory {
+        Memory { program: tools.own("crowd") }
+    }
+}
 
 impl Workload for Memory {
     fn name(&self) -> String {
@@ -29,8 +39,10 @@ impl Workload for Memory {
     }
 
     fn run(&mut self, launch: &Launch) -> Result<Vec<Option<f64>>> {
-        let mut command = launch.command(&common::fixture("thousand_threads"))?;
-        let mut tracer = signals::spawn(command.arg(THREADS))?;
+        // Longer than adaptive mode takes to settle: the filter is part of what it keeps.
+        let seconds = if launch.column.settles() { "4" } else { "0.5" };
+        let mut command = launch.command(&self.program)?;
+        let mut tracer = signals::spawn(command.args([THREADS, seconds]))?;
         let status = format!("/proc/{}/status", tracer.pid());
         let mut peak = None;
         while tracer.is_running() {

@@ -61,10 +61,6 @@ impl Workload for Monero {
         vec![Row::new(title, Unit::Seconds, Kind::Server)]
     }
 
-    fn runs(&self, wanted: usize) -> usize {
-        wanted.min(3)
-    }
-
     fn run(&mut self, launch: &Launch) -> Result<Vec<Option<f64>>> {
         ensure!(self.peer.is_running(), "the peer of monerod has ended");
         let [rpc, p2p] = [(); 2].map(|()| free_port());

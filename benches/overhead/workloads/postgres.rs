@@ -30,7 +30,7 @@ impl Postgres {
             newest_bin().context("PostgreSQL is not installed; `.ci/provide test` does it")?;
         let dir = tools.directory("postgres")?;
         give(&dir, USER)?;
-        let server = Postgres { bin, data: dir.join("data"), seconds: if quick { 1 } else { 4 } };
+        let server = Postgres { bin, data: dir.join("data"), seconds: if quick { 1 } else { 3 } };
         let mut initdb = server.as_user("initdb");
         output(initdb.args(["-A", "trust", "-U", USER, "--no-sync", "-D"]).arg(&server.data))?;
         Ok(server)

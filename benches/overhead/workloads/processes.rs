@@ -42,10 +42,6 @@ impl Workload for Find {
         vec![Row::new(self.name(), Unit::Seconds, Kind::Processes)]
     }
 
-    fn runs(&self, wanted: usize) -> usize {
-        wanted.min(3)
-    }
-
     fn run(&mut self, launch: &Launch) -> Result<Vec<Option<f64>>> {
         let from = self.directory();
         // Names with spaces in them are two names to xargs: not found, the same each time.

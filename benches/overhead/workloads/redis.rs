@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use crate::columns::Column;
+use crate::common::process::Guarded;
 use crate::launch::Launch;
 use crate::row::{Kind, Row, Unit};
 use crate::signals;
@@ -28,6 +30,19 @@ impl Redis {
             benchmark: program("redis-benchmark")?,
             quick,
         })
+    }
+
+    /// One that answers, and its socket.
+    fn start(&self, launch: &Launch) -> Result<(Guarded, PathBuf)> {
+        let socket = launch.dir().join("socket");
+        let mut command = launch.command(&self.server)?;
+        command.args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"]);
+        let mut server = signals::spawn(command.arg(&socket))?;
+        launch.until(&mut server, "an answer of redis", || {
+            let answer = socket.exists().then(|| self.say(&socket, &["ping"]));
+            Ok(answer.filter(Result::is_ok))
+        })??;
+        Ok((server, socket))
     }
 
     fn load(&self, socket: &Path, requests: u32) -> Result<String> {
@@ -53,23 +68,49 @@ impl Workload for Redis {
     }
 
     fn run(&mut self, launch: &Launch) -> Result<Vec<Option<f64>>> {
-        let socket = launch.dir().join("socket");
-        let mut command = launch.command(&self.server)?;
-        command.args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"]);
-        let mut server = signals::spawn(command.arg(&socket))?;
-        launch.until(&mut server, "an answer of redis", || {
-            let answer = socket.exists().then(|| self.say(&socket, &["ping"]));
-            Ok(answer.filter(Result::is_ok))
-        })??;
+        let (mut server, socket) = self.start(launch)?;
         let start = Instant::now();
         while start.elapsed() < warm_up(launch.column) {
             self.load(&socket, 2_000)?;
         }
-        let requests = if launch.column.is_slow() { 20_000 } else { 150_000 };
+        let requests = if launch.column.is_slow() { 12_000 } else { 120_000 };
         let text = self.load(&socket, if self.quick { requests / 10 } else { requests })?;
         self.say(&socket, &["shutdown", "nosave"])?;
         launch.finish(&mut server)?;
         ["SET", "GET"].map(|test| rate(&text, test).map(Some)).into_iter().collect()
+    }
+}
+
+/// A server that nobody asks anything, and that is given its filter as soon as it starts: the pause
+/// that the installation is where nothing else goes on.
+pub struct Idle(pub Redis);
+
+impl Workload for Idle {
+    fn name(&self) -> String {
+        "idle redis".to_owned()
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        vec![Row::new("idle redis, the filter's installation", Unit::Microseconds, Kind::Pause)]
+    }
+
+    fn has_column(&self, column: Column) -> bool {
+        column.settles()
+    }
+
+    fn settle_after(&self) -> Option<&'static str> {
+        Some("0s")
+    }
+
+    fn run(&mut self, launch: &Launch) -> Result<Vec<Option<f64>>> {
+        let (mut server, socket) = self.0.start(launch)?;
+        std::thread::sleep(Duration::from_millis(500));
+        self.0.say(&socket, &["shutdown", "nosave"])?;
+        launch.finish(&mut server)?;
+        let recording = launch.recording()?.context("it is not recorded")?;
+        let settled = recording.runs.first().and_then(|run| run.watch.settled.as_ref());
+        let settled = settled.context("it has not settled")?;
+        Ok(vec![Some(settled.longest_installation_ns as f64 / 1e3)])
     }
 }
 

@@ -28,8 +28,8 @@ impl Storm {
     /// How long it runs, in slices; the rate is that of the last ones.
     fn slices(&self, column: Column) -> (usize, usize) {
         match (column.settles(), self.quick) {
-            (true, _) => (24, 8),
-            (false, false) => (10, 8),
+            (true, _) => (20, 6),
+            (false, false) => (7, 6),
             (false, true) => (3, 2),
         }
     }
