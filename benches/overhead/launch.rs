@@ -166,6 +166,27 @@ impl<'a> Launch<'a> {
         bail!("{what}: not within {LIMIT:?}: {}", last_lines(&self.stderr()?))
     }
 
+    /// Keeps a server busy before it is measured: a while; where adaptive mode is to settle, until it
+    /// has, however long that takes on this machine.
+    pub fn warm_up(
+        &self,
+        server: &mut Guarded,
+        mut load: impl FnMut() -> Result<()>,
+    ) -> Result<()> {
+        const WHILE: Duration = Duration::from_millis(500);
+        let start = Instant::now();
+        while self.column.settles() && !is_filtered(server.pid().as_raw()) {
+            ensure!(start.elapsed() < LIMIT, "it does not settle");
+            signals::check()?;
+            load()?;
+        }
+        let start = Instant::now();
+        while start.elapsed() < WHILE {
+            load()?;
+        }
+        Ok(())
+    }
+
     /// What the program and the tool have said so far.
     pub fn stderr(&self) -> Result<String> {
         Ok(String::from_utf8_lossy(&fs::read(self.dir.join("stderr"))?).into_owned())
@@ -207,6 +228,19 @@ fn wait(process: &mut Guarded) -> Result<ExitStatus> {
         ensure!(Instant::now() < end, "it has not ended within {LIMIT:?}");
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// Whether a child of the tracer, which is the program, is under a filter; it has none of its own.
+fn is_filtered(tracer: i32) -> bool {
+    let read = |path: String| fs::read_to_string(path).unwrap_or_default();
+    let tasks = fs::read_dir(format!("/proc/{tracer}/task")).into_iter().flatten().flatten();
+    let children = tasks.map(|task| read(format!("{}/children", task.path().display())));
+    children.into_iter().any(|children| {
+        children.split_whitespace().any(|pid| {
+            let status = read(format!("/proc/{pid}/status"));
+            status.lines().any(|line| line.split_whitespace().eq(["Seccomp:", "2"]))
+        })
+    })
 }
 
 fn last_lines(text: &str) -> String {

@@ -36,6 +36,8 @@ mod workloads;
 #[path = "../../tests/common/mod.rs"]
 mod common;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -170,5 +172,7 @@ fn look(workload: &mut dyn Workload, tools: &Tools, dir: &Path) -> Result<PathBu
     workload.run(&launch)?;
     let kept = dir.join("t.recording.json");
     std::fs::copy(launch.recording_path(), &kept)?;
+    // PostgreSQL's tracer, another user's, reads it, too.
+    std::fs::set_permissions(&kept, Permissions::from_mode(0o644))?;
     Ok(kept)
 }

@@ -38,9 +38,10 @@ impl Tools {
         self.bin.path().join(name)
     }
 
-    /// A new, empty directory.
+    /// A new, empty directory; a workload's name may be a command line.
     pub fn directory(&self, name: &str) -> Result<PathBuf> {
-        let path = self.data.path().join(name.replace(' ', "-"));
+        let name = name.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+        let path = self.data.path().join(name);
         if path.exists() {
             fs::remove_dir_all(&path)?;
         }

@@ -1,7 +1,5 @@
 //! What every workload is, whatever it runs.
 
-use std::time::Duration;
-
 use anyhow::Result;
 
 use crate::columns::Column;
@@ -28,9 +26,4 @@ pub trait Workload {
 
     /// One run; a value for each row.
     fn run(&mut self, launch: &Launch) -> Result<Vec<Option<f64>>>;
-}
-
-/// How long a server is kept busy before it is measured: longer than adaptive mode stops every call.
-pub fn warm_up(column: Column) -> Duration {
-    Duration::from_millis(if column.settles() { 4000 } else { 500 })
 }

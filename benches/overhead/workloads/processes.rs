@@ -64,7 +64,7 @@ fn script(launch: &Launch, text: &str) -> Result<Vec<Option<f64>>> {
 /// A small project.
 pub struct Make;
 
-const FILES: usize = 30;
+const FILES: usize = 20;
 
 impl Workload for Make {
     fn name(&self) -> String {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
@@ -12,7 +12,7 @@ use crate::launch::Launch;
 use crate::row::{Kind, Row, Unit};
 use crate::signals;
 use crate::tools::{output, program};
-use crate::workload::{Workload, warm_up};
+use crate::workload::Workload;
 
 /// redis-server on a Unix socket, and redis-benchmark, which is not traced.
 pub struct Redis {
@@ -69,11 +69,8 @@ impl Workload for Redis {
 
     fn run(&mut self, launch: &Launch) -> Result<Vec<Option<f64>>> {
         let (mut server, socket) = self.start(launch)?;
-        let start = Instant::now();
-        while start.elapsed() < warm_up(launch.column) {
-            self.load(&socket, 2_000)?;
-        }
-        let requests = if launch.column.is_slow() { 12_000 } else { 120_000 };
+        launch.warm_up(&mut server, || self.load(&socket, 2_000).map(drop))?;
+        let requests = if launch.column.is_slow() { 8_000 } else { 80_000 };
         let text = self.load(&socket, if self.quick { requests / 10 } else { requests })?;
         self.say(&socket, &["shutdown", "nosave"])?;
         launch.finish(&mut server)?;
@@ -95,7 +92,8 @@ impl Workload for Idle {
     }
 
     fn has_column(&self, column: Column) -> bool {
-        column.settles()
+        // What an earlier run saw changes nothing of the pause.
+        column == Column::Adaptive
     }
 
     fn settle_after(&self) -> Option<&'static str> {

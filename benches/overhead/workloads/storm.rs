@@ -29,7 +29,7 @@ impl Storm {
     fn slices(&self, column: Column) -> (usize, usize) {
         match (column.settles(), self.quick) {
             (true, _) => (20, 6),
-            (false, false) => (7, 6),
+            (false, false) => (5, 4),
             (false, true) => (3, 2),
         }
     }
@@ -58,6 +58,14 @@ impl Workload for Storm {
         command.args(["1", &self.threads.to_string(), &all.to_string()]);
         launch.time(&mut command)?;
         let slices = parse(&launch.stderr()?).context("storm tells of no slices")?;
+        // Seldom, and it shows in the values: the machine is too busy to measure anything.
+        if let Some(settled) = launch.recording()?.and_then(|r| r.runs.first()?.watch.settled) {
+            let from = 250 * (all - last) as u64;
+            if settled.after_ms > from {
+                let name = self.name();
+                eprintln!("{name}: it settled after {} ms, and {from} was late", settled.after_ms);
+            }
+        }
         let (reads, ns) = slices[all - last..]
             .iter()
             .fold((0.0, 0.0), |(reads, ns), slice| (reads + slice.reads, ns + slice.ns));
