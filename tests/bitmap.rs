@@ -48,7 +48,7 @@ fn is_in_bitmap(program: &[u8], number: u32) -> bool {
 }
 
 fn check(learned: &Learned) {
-    let program = compile(learned).unwrap().program;
+    let program = compile(learned, 1).unwrap().program;
     for number in 0..500 {
         let allowed = learned.always.contains(&number);
         let number = number.cast_unsigned();
@@ -60,8 +60,8 @@ fn check(learned: &Learned) {
 
 /// As adaptive mode tests them: a family of sockets, and a flag of clone.
 fn tested() -> Vec<(i32, Vec<Test>)> {
-    let family = |equals| Test { argument: 0, mask: 0xffff_ffff, equals };
-    let untraced = Test { argument: 0, mask: 0x0080_0000, equals: 0 };
+    let family = |equals| Test::Masked { argument: 0, mask: 0xffff_ffff, equals };
+    let untraced = Test::Masked { argument: 0, mask: 0x0080_0000, equals: 0 };
     let numbers = [libc::SYS_socket, libc::SYS_socketpair, libc::SYS_clone];
     let [socket, pair, clone] = numbers.map(|n| i32::try_from(n).unwrap());
     vec![(socket, (0..45).map(family).collect()), (pair, vec![family(1)]), (clone, vec![untraced])]
@@ -83,7 +83,7 @@ fn what_is_allowed_without_a_condition_is_in_the_kernels_bitmap() {
 #[test]
 fn what_is_allowed_with_a_condition_is_not() {
     let learned = Learned { always: vec![0, 1], tested: tested() };
-    let program = compile(&learned).unwrap().program;
+    let program = compile(&learned, 1).unwrap().program;
     for (number, _) in tested() {
         assert!(!is_in_bitmap(&program, number.cast_unsigned()));
     }

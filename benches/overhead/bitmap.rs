@@ -64,7 +64,7 @@ impl Bitmap {
 }
 
 const MANY: i32 = 300;
-const TEST: Test = Test { argument: 0, mask: 0xffff_ffff, equals: 1 };
+const TEST: Test = Test::Masked { argument: 0, mask: 0xffff_ffff, equals: 1 };
 
 /// Each is the least of as many runs.
 pub fn measure(tools: &Tools, runs: usize, quick: bool) -> Result<Bitmap> {
@@ -119,7 +119,7 @@ fn program(shape: Shape, tested: bool) -> Result<Vec<u8>> {
         learned.always.retain(|number| *number != measured);
         learned.tested.push((measured, vec![TEST]));
     }
-    Ok(compile(&learned)?.program)
+    Ok(compile(&learned, 1)?.program)
 }
 
 /// Rules one after the other, that of the measured call the last.
