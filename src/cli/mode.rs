@@ -4,7 +4,7 @@ use super::trace_args::ModeArg;
 use crate::recording::Mode;
 
 /// What a launched command is watched in unless the user says otherwise.
-pub const FOR_A_COMMAND: Mode = Mode::Full;
+pub const FOR_A_COMMAND: Mode = Mode::Adaptive;
 
 /// What the mode depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -37,7 +37,7 @@ pub struct TraceArgs {
     #[arg(long, value_name = "PERCENT", conflicts_with = "command", value_parser = percent)]
     pub(super) max_share: Option<f64>,
 
-    /// How syscalls are heard of; adaptive is for a command, not for --pid [default: full]
+    /// How syscalls are heard of; adaptive is for a command, not for --pid [default: adaptive]
     #[arg(long, value_enum, overrides_with = "mode", help_heading = "Watching")]
     pub(super) mode: Option<ModeArg>,
 

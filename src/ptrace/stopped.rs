@@ -237,9 +237,16 @@ impl Stopped {
     /// tells us when SIGCONT has ended that.
     ///
     /// # Errors
-    /// As every request.
+    /// As every request. `Died` also where SIGKILL has meanwhile ended the group-stop
+    /// (`ptrace_request` says EIO): `wait` tells of the stop that came of it.
     pub fn listen(self) -> Result<()> {
-        self.go("PTRACE_LISTEN", libc::PTRACE_LISTEN, 0)
+        let tid = self.tid;
+        match self.go("PTRACE_LISTEN", libc::PTRACE_LISTEN, 0) {
+            Err(PtraceError::Refused { errno: Errno(libc::EIO), .. }) => {
+                Err(PtraceError::Died(tid))
+            }
+            result => result,
+        }
     }
 
     /// `PTRACE_DETACH`: lets go of the thread for good.

@@ -526,3 +526,59 @@ fn fetch(
 fn pointer(arch: Arch, register: u64) -> u64 {
     if arch.is_32_bit() { register & 0xffff_ffff } else { register }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn no(name: &str) -> SysNo {
+        SysNo::from_name(native::ARCH, name).unwrap()
+    }
+
+    /// A ledger that has seen every native syscall, hot ones and rare ones alike.
+    fn full_ledger() -> Ledger {
+        let mut ledger = Ledger::new(false);
+        let names = (0..600).map(|number| SysNo { arch: native::ARCH, number });
+        for no in names.filter(|no| no.name().is_some()) {
+            let (slot, _) = ledger.find_or_make(no);
+            let slot = &mut ledger.slots[slot.0 as usize];
+            slot.calls_by_phase = vec![10_000];
+            for log in &mut slot.arguments {
+                log.values.push(([2; MAX_PARTS], 10_000));
+            }
+        }
+        ledger
+    }
+
+    fn names(numbers: impl Iterator<Item = i32>) -> Vec<String> {
+        let no = |number| SysNo { arch: native::ARCH, number: i64::from(number) };
+        numbers.map(|number| no(number).to_string()).collect()
+    }
+
+    /// A condition costs a syscall the kernel's bitmap: only these few have one.
+    #[test]
+    fn hardly_any_syscall_is_let_through_on_a_condition() {
+        let mut ledger = full_ledger();
+        let learned = ledger.learned(&BTreeSet::new());
+        let tested = names(learned.tested.iter().map(|(number, _)| *number));
+        assert_eq!(tested, ["socket", "socketpair", "clone"]);
+        let always = names(learned.always.iter().copied());
+        assert!(always.len() > 300 && always.contains(&"read".to_owned()));
+        assert!(always.iter().all(|name| heard::why(name).is_none()));
+
+        ledger.note_signalfd(5);
+        let (read, learned) = (no("read").number, ledger.learned(&BTreeSet::new()));
+        let of_read = learned.tested.iter().find(|(number, _)| i64::from(*number) == read);
+        assert_eq!(of_read.unwrap().1, [Test::Not { argument: 0, value: 5 }]);
+        ledger.note_signalfd(6);
+        let learned = ledger.learned(&BTreeSet::new());
+        assert!(learned.numbers().all(|number| i64::from(number) != read), "it goes on stopping");
+    }
+
+    #[test]
+    fn what_an_earlier_run_saw_is_let_through_but_for_what_must_be_heard() {
+        let prior = ["read", "seccomp", "socket"].map(no).into_iter().collect();
+        let learned = Ledger::new(false).learned(&prior);
+        assert_eq!(names(learned.numbers()), ["read"], "a socket's family was not seen yet");
+    }
+}
