@@ -122,6 +122,25 @@ fn a_program_that_has_dropped_its_rights_is_left_as_it_is() {
     assert!(run.warnings.iter().any(|w| w.contains("CAP_SYS_ADMIN")), "{:?}", run.warnings);
 }
 
+/// A wait that runs free is made again when a signal that is ignored ends it, and its time-out does not
+/// start anew each time.
+#[test]
+fn waits_that_run_free_end_by_their_time_out() {
+    let (run, output) = traced(&["--settle-after=30ms"], "eintr_hot", &[]);
+    assert_eq!(output, "ok\n");
+    assert!(run.watch.let_through.iter().any(|n| n == "epoll_wait"), "{:?}", run.watch);
+}
+
+/// `--max-stall`: told as it happens, and summed up in the recording.
+#[test]
+fn stalls_are_told() {
+    let traced = trace_with(&["--max-stall=1ns"], &[text(&fixture("many_errnos"))]);
+    let warning = "times a thread stood for longer than 0.0 ms, at most for ";
+    assert!(traced.run().warnings.iter().any(|w| w.contains(warning)), "{}", traced.stderr());
+    let none = trace_with(&["--max-stall=1h"], &[text(&fixture("many_errnos"))]);
+    assert!(none.run().warnings.iter().all(|w| !w.contains("stood")), "{}", none.stderr());
+}
+
 /// Acceptance 6: 43 threads in 27 kinds of blocking calls, all of them stopped for each look, and no
 /// EINTR that they would not have untraced.
 #[test]

@@ -269,7 +269,9 @@ fn the_tracer_is_stopped_and_continued() {
         let mut caught = None;
         if n % 4 == 0 && ordeal.has_begun() {
             caught = ordeal.stop_in_installation(&mut random, Duration::from_millis(300));
-            sleep(random.moment(Duration::from_millis(200)));
+            // Now and then for longer than threads are held that wait for one another.
+            let longest = if n % 8 == 0 { 1_500 } else { 200 };
+            sleep(random.moment(Duration::from_millis(longest)));
             ordeal.signal_tracer(Signal::SIGCONT);
         } else {
             for _ in 0..=random.below(8) {

@@ -82,6 +82,10 @@ fn behaves(user: User, program: &Path, args: &[&str], denied: &[&str]) {
                 String::from_utf8_lossy(&plain.stdout),
                 stderr(&traced)
             ));
+            // The others are compared with full mode, which comes first.
+            if of_full.is_none() {
+                break;
+            }
             continue;
         }
         let run = load(&out.join("t.recording.json")).unwrap().runs.remove(0);

@@ -1,6 +1,5 @@
 //! From the arguments of a trace to what is to be traced, and to what is known of the run before.
 
-use std::collections::BTreeSet;
 use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -18,8 +17,8 @@ use crate::ptrace::Inherited;
 use crate::recording::{
     Attached, Books, Command, Cost, Host, Mode, Run, Tool, Watch, load, mask_secrets,
 };
-use crate::syscall::{Cap, Errno, SysNo};
-use crate::tracer::{AdaptivePolicy, Launch, Target};
+use crate::syscall::{Cap, Errno};
+use crate::tracer::{AdaptivePolicy, Launch, Seen, Target};
 
 /// What the arguments come to.
 pub struct Plan {
@@ -81,11 +80,10 @@ fn choice(args: &TraceArgs) -> Result<Choice, Failure> {
 /// When to settle, and on what; none in full mode.
 fn adaptive(args: &TraceArgs, mode: Mode) -> Result<Option<AdaptivePolicy>, Failure> {
     let prior = match &args.prior {
-        None => BTreeSet::new(),
+        None => Seen::default(),
         Some(file) => {
             let recording = load(file).map_err(|e| Failure::new(failure::USAGE, e))?;
-            let native = recording.runs.iter().flat_map(|run| &run.syscalls);
-            native.map(|s| SysNo { arch: s.arch, number: s.number }).collect()
+            Seen::in_runs(&recording.runs)
         }
     };
     if mode == Mode::Full {

@@ -34,6 +34,10 @@ pub(super) struct Adaptive {
     /// can be taken for ours.
     pub trace_data: u16,
     pub filter: Option<Arc<Vec<u8>>>,
+    /// How many filters were asked for: the last one is wanted.
+    pub generation: u32,
+    /// Who is watched in full for good, and why, to be told when others are no more.
+    pub in_full: BTreeSet<(String, &'static str)>,
     /// What was asked to be let through last, perhaps by a filter that is still to be compiled.
     pub learned: Learned,
     /// What the filters that were installed let through, all together.
@@ -67,6 +71,8 @@ impl Adaptive {
             stage: Stage::Looking { bucket, since_ms: 0 },
             trace_data: drawn(),
             filter: None,
+            generation: 0,
+            in_full: BTreeSet::new(),
             learned: Learned::default(),
             let_through: BTreeSet::new(),
             any_filtered: false,
@@ -166,6 +172,7 @@ fn drawn() -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tracer::learning::Seen;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -174,7 +181,7 @@ mod tests {
         let policy = AdaptivePolicy {
             settle_after: SECOND,
             look_again_every,
-            prior: BTreeSet::new(),
+            prior: Seen::default(),
             may_set_no_new_privs: false,
             inherited_filters: 0,
         };

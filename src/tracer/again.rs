@@ -49,51 +49,50 @@ impl Tracer {
     /// At the signal-delivery-stop of a thread that ran free, and so had no exit-stop: whether the
     /// signal, which is ignored, has ended its call with EINTR. Then it makes the call again.
     pub(super) fn make_again_at_signal(&mut self, stopped: &Stopped, signal: i32) {
-        let ran_free = self.tree.thread(stopped.tid()).is_some_and(|t| t.may_be_inside);
+        let ran_free = self.tree.thread(stopped.tid()).is_some_and(|thread| thread.runs_free);
         // A SIGCONT comes after a stop, which ends such a call by right.
         if !ran_free || signal == libc::SIGCONT {
             return;
         }
-        let Ok(mut regs) = stopped.regs() else { return };
+        let Ok(regs) = stopped.regs() else { return };
         if !regs.in_syscall() || regs.result() != -i64::from(libc::EINTR) {
             return;
         }
         let Ok(status) = ThreadStatus::read(stopped.tid().0) else { return };
         let ignored = status.ignored();
         if ignored.contains(signal) && status.deliverable().without(ignored).is_empty() {
-            regs.make_again();
-            let set = stopped.set_regs(&regs);
-            self.tolerate(set);
+            let changed = self.change_registers(stopped, true).map(drop);
+            self.tolerate(changed);
         }
     }
 
     fn change_registers(&mut self, stopped: &Stopped, again: bool) -> crate::ptrace::Result<bool> {
         let letting_go = self.letting_go;
         let Some(thread) = self.tree.thread_mut(stopped.tid()) else { return Ok(false) };
-        let call = thread.call;
-        let since = call.map_or_else(Instant::now, |call| call.since);
-        let mut state = thread.again.unwrap_or(Again { since, times: 0, shortened: None });
         let mut regs = stopped.regs()?;
+        let under_way = UnderWay::of(thread.call.as_ref(), &regs);
+        let since = under_way.since;
+        let mut state = thread.again.unwrap_or(Again { since, times: 0, shortened: None });
         if let Some(shortened) = state.shortened.take() {
-            if call.is_none_or(|call| call.ip != shortened.ip) {
+            if under_way.ip != shortened.ip {
                 // A handler has come in between, and this is its call.
                 return Ok(false);
             }
             regs.set_arg(shortened.arch, EPOLL_TIMEOUT, shortened.given);
         }
-        let epoll = call.filter(Call::has_epoll_timeout);
+        let timeout = under_way.epoll_timeout(&regs);
         let made = again
             && regs.in_syscall()
-            && (epoll.is_some()
+            && (timeout.is_some()
                 || state.times < MAX_TIMES
                 || letting_go
-                || is_endless(&regs, call));
+                || under_way.is_endless(&regs));
         if made {
             state.times += 1;
             regs.make_again();
             // Once we have let go nobody would put the time-out back.
-            if let Some(Call { ip, no, .. }) = epoll.filter(|_| !letting_go) {
-                let given = regs.arg(no.arch, EPOLL_TIMEOUT);
+            if let Some(given) = timeout.filter(|_| !letting_go) {
+                let UnderWay { no, ip, .. } = under_way;
                 let passed = u64::try_from(state.since.elapsed().as_millis()).unwrap_or(u64::MAX);
                 let left = (given & 0xffff_ffff).saturating_sub(passed);
                 regs.set_arg(no.arch, EPOLL_TIMEOUT, left);
@@ -106,30 +105,52 @@ impl Tracer {
     }
 }
 
-impl Call {
-    /// Whether it is to end after a time that a register tells.
-    fn has_epoll_timeout(&self) -> bool {
-        let given = self.args[EPOLL_TIMEOUT];
-        matches!(self.no.name(), Some("epoll_wait" | "epoll_pwait")) && given & 0x8000_0000 == 0
-    }
+/// The call that a thread comes back from.
+struct UnderWay {
+    no: SysNo,
+    /// The address behind it.
+    ip: u64,
+    /// When it was made, if we saw that; else when we came to hear of it.
+    since: Instant,
 }
 
-/// Whether a call has no time-out that could start anew. One that would be restarted by the kernel
-/// itself is none of those that come here.
-fn is_endless(regs: &Regs, call: Option<Call>) -> bool {
-    let native = SysNo { arch: native::ARCH, number: regs.number().cast_signed() };
-    let no = call.map_or(native, |call| call.no);
-    let timeout = match no.name() {
-        Some("semop") => return true,
-        Some("rt_sigtimedwait") => 2,
-        Some("epoll_pwait2" | "semtimedop") => 3,
-        Some("io_getevents" | "io_pgetevents") => 4,
-        Some("epoll_wait" | "epoll_pwait") => {
-            return regs.arg(no.arch, EPOLL_TIMEOUT) & 0x8000_0000 != 0;
+impl UnderWay {
+    /// By the registers alone where the thread ran free: into a native call, since our filter stops
+    /// at all others.
+    fn of(call: Option<&Call>, regs: &Regs) -> UnderWay {
+        let number = regs.number().cast_signed();
+        match call {
+            Some(call) => UnderWay { no: call.no, ip: call.ip, since: call.since },
+            None => UnderWay {
+                no: SysNo { arch: native::ARCH, number },
+                ip: regs.ip(),
+                since: Instant::now(),
+            },
         }
-        _ => return false,
-    };
-    regs.arg(no.arch, timeout) == 0
+    }
+
+    /// If it is to end after a time that a register tells: that register.
+    fn epoll_timeout(&self, regs: &Regs) -> Option<u64> {
+        let given = regs.arg(self.no.arch, EPOLL_TIMEOUT);
+        let has_one = matches!(self.no.name(), Some("epoll_wait" | "epoll_pwait"));
+        (has_one && given & 0x8000_0000 == 0).then_some(given)
+    }
+
+    /// Whether it has no time-out that could start anew. One that would be restarted by the kernel
+    /// itself is none of those that come here.
+    fn is_endless(&self, regs: &Regs) -> bool {
+        let timeout = match self.no.name() {
+            Some("semop") => return true,
+            Some("rt_sigtimedwait") => 2,
+            Some("epoll_pwait2" | "semtimedop") => 3,
+            Some("io_getevents" | "io_pgetevents") => 4,
+            Some("epoll_wait" | "epoll_pwait") => {
+                return regs.arg(self.no.arch, EPOLL_TIMEOUT) & 0x8000_0000 != 0;
+            }
+            _ => return false,
+        };
+        regs.arg(self.no.arch, timeout) == 0
+    }
 }
 
 /// Nothing is waiting to be delivered that untraced would have ended the call: our interrupt did,

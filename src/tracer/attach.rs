@@ -23,7 +23,7 @@ impl Tracer {
     pub(super) fn attach(&mut self, pids: &[i32], tree: bool) -> Result<(), TraceError> {
         let (seized, heard) = hear_beside(|has_tracee| self.seize_all(pids, tree, has_tracee))
             .map_err(TraceError::Thread)?;
-        self.heard.extend(heard);
+        self.hearing.take_in(heard);
         seized?;
         self.interrupt_all();
         Ok(())

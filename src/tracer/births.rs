@@ -94,8 +94,11 @@ impl Tracer {
 
     /// A new process's maker's event has come.
     fn know_maker(&mut self, pid: i32, maker: &Maker) {
-        if let Some(process) = self.tree.process_mut(pid) {
-            process.watched.made_by(&maker.watched, maker.shares_memory);
+        let Some(process) = self.tree.process_mut(pid) else { return };
+        process.watched.made_by(&maker.watched, maker.shares_memory);
+        if process.watched.is_watched_always() && !maker.watched.is_watched_always() {
+            let name = process.comm.clone();
+            self.tell_of_full(name, "began under a seccomp filter that nobody saw come");
         }
     }
 

@@ -1,6 +1,6 @@
 //! The wait loop: one OS thread hears of every stop, books it, and lets the thread go on.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use super::adaptive::Adaptive;
 use super::breather::Breather;
 use super::credentials::{self, States};
 use super::evidence::Evidence;
+use super::hearing::Hearing;
 use super::held::Held;
 use super::ledger::Ledger;
 use super::live::{Live, Stage};
@@ -16,7 +17,7 @@ use super::mailbox::{Letter, Mailbox};
 use super::meter::StopMeter;
 use super::modules::{MappedFile, Modules};
 use super::snapshot::Snapshot;
-use super::spin::{self, Spin};
+use super::stalls::Stalls;
 use super::stop::{AGAIN_AFTER, Action, Cause, StopPlan};
 use super::target::{Session, Target};
 use super::thread::Thread;
@@ -24,8 +25,7 @@ use super::tree::Tree;
 use super::untraced::Stripped;
 use crate::proc::{ThreadStatus, own_pid, tree as proc_tree};
 use crate::ptrace::{
-    Event, Options, PtraceError, Request, Stopped, Tid, WaitError, interrupt, kill, seize, spawn,
-    wait, wait_at_once,
+    Event, Options, PtraceError, Request, Tid, WaitError, interrupt, kill, seize, spawn,
 };
 use crate::recording::{Books, EndCause, ExitStatus, Moment, Occasion, Phase, Run};
 use crate::syscall::{Errno, SignalSet, asks_to_stop, signal_name};
@@ -102,15 +102,10 @@ pub(super) struct Tracer {
     /// The last signal that may ask for the end and that the launched process was seen to take.
     pub(super) launched_took: Option<(i32, Instant)>,
     pub(super) options: Options,
-    /// What was heard while threads were seized, and is still to be served.
-    pub(super) heard: VecDeque<Event>,
-    spin: Spin,
-    /// How many waits ago all that could be heard was heard.
-    since_all_heard: u32,
+    pub(super) hearing: Hearing,
     /// Threads that stand until something has happened.
     pub(super) held: Vec<Held>,
-    /// `--max-stall`.
-    max_stall: Option<Duration>,
+    pub(super) stalls: Stalls,
     /// The processes that were to be traced, too, and could not be, by number and name.
     pub(super) not_traced: Vec<String>,
     /// We attached, and are letting go of every thread as it stops.
@@ -164,11 +159,9 @@ impl Tracer {
             launched_was_asked: false,
             launched_took: None,
             options: Options { die_with_tracer: launches, exit_stops: true, filter_stops },
-            heard: VecDeque::new(),
-            spin: Spin::default(),
-            since_all_heard: 0,
+            hearing: Hearing::default(),
             held: Vec::new(),
-            max_stall: session.max_stall,
+            stalls: Stalls::new(session.max_stall),
             not_traced: Vec::new(),
             letting_go: false,
             at_once: false,
@@ -216,12 +209,12 @@ impl Tracer {
     pub(super) fn watch(&mut self) -> Result<(), TraceError> {
         let mailbox = Arc::clone(&self.mailbox);
         while self.tree.is_alive() && !self.at_once {
-            match self.next_event() {
-                Ok(Event::Stopped(stopped, stop)) => {
-                    self.meter.heard();
+            match self.hearing.next() {
+                Ok((at, Event::Stopped(stopped, stop))) => {
+                    self.meter.heard(at);
                     self.on_stop(stopped, stop);
                 }
-                Ok(Event::Ended(tid, ended)) => self.on_end(tid, ended),
+                Ok((_, Event::Ended(tid, ended))) => self.on_end(tid, ended),
                 Err(WaitError::Interrupted) => {}
                 Err(WaitError::NoChildren) => break,
                 Err(other) => return Err(other.into()),
@@ -239,43 +232,6 @@ impl Tracer {
         self.breather.close(now_ms);
         self.close_phase(now_ms);
         Ok(())
-    }
-
-    /// The next stop or death. The kernel tells of its youngest tracee first, so that a few busy
-    /// threads could keep an older one waiting for seconds: now and then all that is there is taken
-    /// in at once, and served in that order.
-    fn next_event(&mut self) -> Result<Event, WaitError> {
-        /// One more wait(2) for as many stops is no price.
-        const EVERY: u32 = 32;
-        if let Some(event) = self.heard.pop_front() {
-            return Ok(event);
-        }
-        self.since_all_heard += 1;
-        if self.since_all_heard >= EVERY {
-            self.since_all_heard = 0;
-            while let Ok(Some(event)) = wait_at_once() {
-                self.heard.push_back(event);
-            }
-            if let Some(event) = self.heard.pop_front() {
-                return Ok(event);
-            }
-        }
-        if self.spin.is_worth_it() {
-            let since = Instant::now();
-            loop {
-                let event = wait_at_once()?;
-                let is_over = event.is_some() || since.elapsed() > spin::LONGEST;
-                if is_over {
-                    self.spin.ended(event.is_some());
-                }
-                match event {
-                    Some(event) => return Ok(event),
-                    None if is_over => break,
-                    None => std::hint::spin_loop(),
-                }
-            }
-        }
-        wait()
     }
 
     /// Books the threads that are let go by our end.
@@ -468,84 +424,6 @@ impl Tracer {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Lets a stopped thread go on, with a signal or 0: to its next syscall stop, free, or for good.
-    pub(super) fn go_on(&mut self, stopped: Stopped, signal: i32) {
-        let tid = stopped.tid();
-        // What was taken out of an open call can be put back at its exit-stop only.
-        let owes = |thread: &Thread| thread.call.is_some_and(|call| call.stripped.is_some());
-        let owes = self.stripped_calls > 0 && self.tree.thread(tid).is_some_and(owes);
-        let result = if owes {
-            stopped.resume_to_syscall(signal)
-        } else if self.runs_free(tid) {
-            stopped.resume_free(signal)
-        } else if self.letting_go {
-            let result = stopped.detach(signal);
-            let now_ms = self.now_ms();
-            if result.is_ok()
-                && let Some(thread) = self.tree.remove(tid, None, now_ms)
-            {
-                self.close_thread(&thread);
-            }
-            result
-        } else if self.breather.is_watching() {
-            stopped.resume_to_syscall(signal)
-        } else {
-            if let Some((thread, process)) = self.tree.process_of(tid) {
-                process.may_hide_code = true;
-                thread.may_be_inside = true;
-                if let Some(call) = thread.call.take() {
-                    self.books.enters_closed_otherwise += 1;
-                    self.ledger.unfinished(call.slot);
-                }
-            }
-            stopped.resume_free(signal)
-        };
-        self.gone_on(result);
-    }
-
-    /// Whether a thread stops at news only, by its filter. If it goes on inside a call, that call's
-    /// result will not be heard of.
-    fn runs_free(&mut self, tid: Tid) -> bool {
-        let Some(adaptive) = &self.adaptive else { return false };
-        let Some((thread, process)) = self.tree.process_of(tid) else { return false };
-        if !adaptive.runs_free(&process.watched)
-            || thread.injection.is_some()
-            // What of its call was changed is put back at its exit-stop.
-            || thread.again.is_some()
-            || thread.call.is_some_and(|call| call.result_wanted)
-        {
-            return false;
-        }
-        thread.may_be_inside = true;
-        // What it maps for execution from now on may not be heard of.
-        process.may_hide_code = true;
-        if let Some(call) = thread.call.take() {
-            self.books.enters_closed_otherwise += 1;
-            self.ledger.unwatched(call.slot);
-        }
-        true
-    }
-
-    /// Books the end of a stop. A thread that died in it has ended it as well.
-    pub(super) fn gone_on(&mut self, result: crate::ptrace::Result<()>) {
-        let served = self.meter.gone_on();
-        self.books.stops_ended += 1;
-        self.live.set_stops(self.meter.stops());
-        self.tolerate(result);
-        self.mind_stall(served.stood, "at a stop");
-        self.spend(served.cost, served.at);
-        let now_ms = self.now_ms_if(self.options.die_with_tracer);
-        if self.breather.spend(served.cost, served.at, now_ms) {
-            self.live.set_stage(Stage::RunningFree);
-            self.tell_deadline();
-        }
-    }
-
-    /// The time, unless nobody will use it: it is asked for at every stop.
-    fn now_ms_if(&self, unused: bool) -> u64 {
-        if unused { 0 } else { self.now_ms() }
-    }
-
     /// A tracee may die at any moment, and its death will be reported. Any other refusal is a loss.
     pub(super) fn tolerate(&mut self, result: crate::ptrace::Result<()>) {
         match result {
@@ -568,15 +446,6 @@ impl Tracer {
     pub(super) fn warn_at_once(&mut self, warning: String) {
         self.live.tell(warning.clone());
         self.warn(warning);
-    }
-
-    /// A thread has stood this long for us: `--max-stall` says what is too long.
-    pub(super) fn mind_stall(&mut self, stood: Duration, why: &str) {
-        if self.max_stall.is_some_and(|max| stood > max) {
-            let at = humantime::format_duration(Duration::from_millis(self.now_ms()));
-            let stood = stood.as_secs_f64() * 1e3;
-            self.warn_at_once(format!("a thread stood for {stood:.1} ms {why}, {at} into the run"));
-        }
     }
 
     /// A thread is gone; closes what it left open.

@@ -21,7 +21,7 @@ impl Tracer {
         self.books.stops += 1;
         let tid = stopped.tid();
         if !self.held.is_empty() {
-            self.no_longer_free(tid);
+            self.mind_held(tid);
         }
         // At an exec the id is that of the leader, whose own thread may be gone.
         if self.tree.thread(tid).is_none() && stop != Stop::Exec {
@@ -81,11 +81,15 @@ impl Tracer {
                 return self.go_on(stopped, 0);
             }
         };
-        if self.tree.thread(stopped.tid()).is_some_and(|thread| thread.injection.is_some()) {
-            self.on_installation(&stopped, info);
-            return self.go_on(stopped, 0);
+        if info == CallInfo::None && stopped.is_dying() {
+            return self.on_exit_event(stopped);
         }
-        if self.begin_installation(&stopped, info) {
+        let installs = |thread: &Thread| thread.injection.is_some();
+        let own_call = match self.tree.thread(stopped.tid()).is_some_and(installs) {
+            true => self.on_installation(&stopped, info),
+            false => !self.begin_installation(&stopped, info),
+        };
+        if !own_call {
             return self.go_on(stopped, 0);
         }
         match info {
@@ -106,7 +110,6 @@ impl Tracer {
                 let again = self.make_again(&stopped, result, interrupted);
                 self.on_exit(&stopped, result, is_error, again);
             }
-            CallInfo::None if stopped.is_dying() => return self.on_exit_event(stopped),
             CallInfo::None => {
                 self.books.lost += 1;
                 self.warn("a syscall stop was reported without a syscall".to_owned());
@@ -461,6 +464,8 @@ impl Tracer {
         let former = stopped.event_message().ok().and_then(|m| i32::try_from(m).ok());
         let former = former.filter(|_| !stopped.is_dying());
         let former = Tid(former.unwrap_or(leader.0));
+        let is_installing =
+            self.tree.process_of(former).is_some_and(|(_, p)| p.watched.is_installing());
         for thread in self.tree.exec(former, leader, now_ms) {
             self.close_thread(&thread);
         }
@@ -476,6 +481,9 @@ impl Tracer {
             }
             self.modules.executed(pid, process, now_ms);
         }
+        if is_installing && let Ok(status) = ThreadStatus::read(leader.0) {
+            self.count_filters_after_exec(leader.0, &status);
+        }
         self.look_at(leader, Occasion::Exec);
         if let Some(warning) = super::withheld::at_exec(leader.0) {
             self.warn(warning);
@@ -490,6 +498,9 @@ impl Tracer {
         if let Some(thread) = self.tree.thread_mut(tid) {
             thread.injection = None;
             thread.exiting = true;
+        }
+        if let Some((_, process)) = self.tree.process_of(tid) {
+            process.watched.gone(tid);
         }
         if let Some((thread, process)) = self.tree.process_of(tid)
             && process.threads == 1
@@ -510,7 +521,7 @@ impl Tracer {
 
     pub(super) fn on_end(&mut self, tid: Tid, ended: Ended) {
         if !self.held.is_empty() {
-            self.no_longer_free(tid);
+            self.mind_held(tid);
         }
         let now_ms = self.now_ms();
         match self.tree.remove(tid, Some(ended), now_ms) {

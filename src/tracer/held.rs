@@ -9,9 +9,12 @@ use super::watched::Watched;
 use crate::ptrace::{Stopped, Tid};
 use crate::recording::Occasion;
 
-/// How long a thread is held at most: what it waits for may be in an uninterruptible wait of the
-/// kernel's, or dead.
+/// How long a thread is held at most, if there is nothing left to hear: what it waits for may be in
+/// an uninterruptible wait of the kernel's, or dead.
 const LONGEST: Duration = Duration::from_secs(1);
+
+/// The same where there always is.
+const LONGEST_OF_ALL: Duration = Duration::from_secs(10);
 
 /// A thread that stands.
 #[derive(Debug)]
@@ -40,8 +43,9 @@ impl Tracer {
         self.tell_deadline();
     }
 
-    /// A thread has stopped, or is gone. If it was held, only SIGKILL has moved it.
-    pub(super) fn no_longer_free(&mut self, tid: Tid) {
+    /// A thread has stopped, or is gone: nobody waits for that any more. If it was held itself, only
+    /// SIGKILL has moved it.
+    pub(super) fn mind_held(&mut self, tid: Tid) {
         let before = self.held.len();
         self.held.retain(|held| held.stopped.tid() != tid);
         self.books.stops_ended += (before - self.held.len()) as u64;
@@ -54,6 +58,9 @@ impl Tracer {
 
     /// Lets go on who has stood for long enough.
     pub(super) fn release_held(&mut self, now: Instant) {
+        // If we stood ourselves (Ctrl-Z), what they wait for may have come unheard.
+        let is_late = self.held.iter().any(|held| now >= held.since + LONGEST);
+        let longest = if is_late && self.hearing.hear_all() { LONGEST_OF_ALL } else { LONGEST };
         let tree = &self.tree;
         let has_come = |held: &mut Held| {
             let watched = tree.process(held.pid).map(|process| &process.watched);
@@ -69,7 +76,7 @@ impl Tracer {
         let (mut over, mut held) = (Vec::new(), Vec::new());
         for mut one in all {
             let come = has_come(&mut one);
-            if come || now >= one.since + LONGEST { over.push((one, come)) } else { held.push(one) }
+            if come || now >= one.since + longest { over.push((one, come)) } else { held.push(one) }
         }
         self.held = held;
         for (one, come) in over {
@@ -89,11 +96,13 @@ impl Tracer {
                     // It died in the call that made this one.
                     if let Some(process) = self.tree.process_mut(one.pid).filter(|_| !come) {
                         process.watched.has_no_maker();
+                        let name = process.comm.clone();
+                        self.tell_of_full(name, "was made by a thread that died of it");
                     }
                     self.look_at(one.stopped.tid(), Occasion::Birth);
                 }
             }
-            self.meter.heard_then(one.since);
+            self.meter.heard(one.since);
             self.go_on(one.stopped, 0);
         }
     }

@@ -6,8 +6,10 @@
 //! wait loop; other threads are served meanwhile, since one of them may hold, in execve(2), what the
 //! installation waits for.
 //!
-//! Signals are blocked for its time, so that no handler runs in between. SIGSTOP cannot be, and does
-//! no harm: where the thread stands it has no result that a stop could turn into EINTR.
+//! Signals are blocked for its time, so that no handler runs in between, and until the enter-stop of
+//! the program's own call, which a signal that came meanwhile then ends as it would have. SIGSTOP
+//! cannot be blocked, and does no harm: where the thread stands it has no result that a stop could
+//! turn into EINTR.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,11 +18,6 @@ use crate::arch::{Regs, native};
 use crate::ptrace::{Result, Stopped};
 use crate::syscall::{Errno, SignalSet};
 
-/// `linux/seccomp.h`.
-const SECCOMP_SET_MODE_FILTER: u64 = 1;
-const SECCOMP_FILTER_FLAG_TSYNC: u64 = 1;
-/// Before Linux 5.16, a filter without it turns speculation mitigations on for good.
-const SECCOMP_FILTER_FLAG_SPEC_ALLOW: u64 = 4;
 /// `struct sock_fprog`: a length and a pointer.
 const SOCK_FPROG: u64 = 16;
 
@@ -46,6 +43,8 @@ enum Step {
     NoNewPrivs,
     Install,
     Unmap,
+    /// The program's own.
+    Own,
 }
 
 /// How far it has come.
@@ -57,7 +56,7 @@ pub enum Progress {
     NoNewPrivs,
     /// From now on every thread of the group is under the filter.
     Installed,
-    /// It is over: the program's own call is made next.
+    /// It is over: the program's own call is entered.
     Over(Option<Trouble>),
 }
 
@@ -112,7 +111,7 @@ impl Injection {
             Step::Map => match failed {
                 Some(errno) => {
                     self.trouble = Some(Trouble::Failed(errno));
-                    return self.end(stopped);
+                    self.end(stopped)?;
                 }
                 None => {
                     self.buffer = result.cast_unsigned();
@@ -141,7 +140,9 @@ impl Injection {
                 // seccomp(2): with TSYNC, the id of a thread that could not be synchronized.
                 None => self.give_up(stopped, Trouble::Unsynchronized)?,
             },
-            Step::Unmap => return self.end(stopped),
+            Step::Unmap => self.end(stopped)?,
+            // Its exit-stop comes after its enter-stop, which is not ours any more.
+            Step::Own => {}
         }
         Ok(Progress::Going)
     }
@@ -165,8 +166,8 @@ impl Injection {
     fn call(&mut self, stopped: &Stopped, step: Step) -> Result<()> {
         self.step = step;
         let (number, args) = match step {
-            // The first call takes the place of the program's own, in `begin`.
-            Step::Map => return Ok(()),
+            // The first takes the place of the program's own in `begin`, which the last is.
+            Step::Map | Step::Own => return Ok(()),
             Step::Unmap => {
                 let length = SOCK_FPROG + self.filter.len() as u64;
                 (libc::SYS_munmap, [self.buffer, length, 0, 0, 0, 0])
@@ -175,8 +176,13 @@ impl Injection {
                 (libc::SYS_prctl, [libc::PR_SET_NO_NEW_PRIVS as u64, 1, 0, 0, 0, 0])
             }
             Step::Install => {
-                let flags = SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_SPEC_ALLOW;
-                (libc::SYS_seccomp, [SECCOMP_SET_MODE_FILTER, flags, self.buffer, 0, 0, 0])
+                // Before Linux 5.16, a filter without SPEC_ALLOW turns speculation mitigations on for
+                // good.
+                let flags = libc::SECCOMP_FILTER_FLAG_TSYNC | libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW;
+                (
+                    libc::SYS_seccomp,
+                    [libc::SECCOMP_SET_MODE_FILTER.into(), flags, self.buffer, 0, 0, 0],
+                )
             }
         };
         let mut regs = stopped.regs()?;
@@ -185,10 +191,18 @@ impl Injection {
     }
 
     /// The program's own call is made when the thread goes on.
-    fn end(&self, stopped: &Stopped) -> Result<Progress> {
+    fn end(&mut self, stopped: &Stopped) -> Result<()> {
+        self.step = Step::Own;
         let mut regs = self.own;
         regs.make_again();
-        stopped.set_regs(&regs)?;
+        stopped.set_regs(&regs)
+    }
+
+    /// At the enter-stop of one of the calls: whether that is the program's own again.
+    pub fn entered(&self, stopped: &Stopped) -> Result<Progress> {
+        if self.step != Step::Own {
+            return Ok(Progress::Going);
+        }
         stopped.set_signal_mask(self.mask)?;
         Ok(Progress::Over(self.trouble))
     }

@@ -3,10 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::untraced::CLONE_UNTRACED;
+use super::learning::Seen;
 use crate::arch::{Arch, native};
-use crate::filter::learned::{Learned, Test};
-use crate::knowledge::{capability, heard};
+use crate::knowledge::capability;
 use crate::ptrace::Stopped;
 use crate::recording::{
     ArgumentValue, ArgumentValues, Counted, ErrnoCount, PhaseCount, Sighting, Syscall,
@@ -267,59 +266,19 @@ impl Ledger {
         self.slots.iter_mut().filter_map(take).collect()
     }
 
-    /// What a filter may let through from now on: the native syscalls that were seen here, or in an
-    /// earlier run, and need not be heard of each time.
-    pub fn learned(&self, prior: &BTreeSet<SysNo>) -> Learned {
-        let seen = self.slots.iter().map(|slot| slot.no);
-        let all: BTreeSet<SysNo> = seen.chain(prior.iter().copied()).collect();
-        let mut learned = Learned::default();
-        for no in all.into_iter().filter(|no| no.arch == native::ARCH) {
-            let (Some(name), Ok(number)) = (no.name(), i32::try_from(no.number)) else { continue };
-            if heard::why(name).is_some() || self.is_rare_evidence(no, name) {
-                continue;
-            }
-            match name {
-                // A child with this flag would not be ours.
-                "clone" => {
-                    let test = Test::Masked { argument: 0, mask: CLONE_UNTRACED, equals: 0 };
-                    learned.tested.push((number, vec![test]));
-                }
-                // A request to stop may be taken by it. One descriptor can be told from the rest,
-                // and programs have but one.
-                "read" if !self.signalfds.is_empty() => {
-                    let fds = self.signalfds.iter().filter(|_| self.signalfds.len() == 1);
-                    let not =
-                        |fd: &i32| Test::Not { argument: 0, value: fd.cast_unsigned().into() };
-                    learned.tested.push((number, fds.map(not).collect()));
-                }
-                "socket" | "socketpair" => {
-                    learned.tested.push((number, self.seen_values(no, 0)));
-                }
-                _ => learned.always.push(number),
-            }
+    /// The use that was made of each syscall until now.
+    pub fn seen(&self) -> Seen {
+        let mut seen = Seen::default();
+        for slot in &self.slots {
+            let values = slot.arguments.first().into_iter().flat_map(|log| &log.values);
+            seen.add(slot.no, slot.calls_by_phase.iter().sum(), values.map(|(key, _)| key[0]));
         }
-        learned.tested.retain(|(_, tests)| !tests.is_empty());
-        learned
+        seen
     }
 
-    /// Whether the use of a capability shows in it, and it is so rare that it can go on stopping.
-    fn is_rare_evidence(&self, no: SysNo, name: &str) -> bool {
-        if !capability::is_subject(name) {
-            return false;
-        }
-        let calls = |slot: &Slot| slot.calls_by_phase.iter().sum::<u64>();
-        let all: u64 = self.slots.iter().map(calls).sum();
-        let its = self.slots.iter().find(|slot| slot.no == no).map_or(0, calls);
-        its * 1_000 < all.max(1_000)
-    }
-
-    /// A test for each value that an `int` argument was seen with.
-    fn seen_values(&self, no: SysNo, argument: u32) -> Vec<Test> {
-        let slot = self.slots.iter().find(|slot| slot.no == no);
-        let values = slot.into_iter().flat_map(|slot| &slot.arguments).flat_map(|log| &log.values);
-        let distinct: BTreeSet<u64> = values.map(|(key, _)| key[0]).collect();
-        let test = |equals| Test::Masked { argument, mask: 0xffff_ffff, equals };
-        distinct.into_iter().map(test).collect()
+    /// The descriptors that signalfd(2) gave to any process.
+    pub fn signalfds(&self) -> &BTreeSet<i32> {
+        &self.signalfds
     }
 
     /// How many calls there were, and how many syscalls were called just once: by Good and Turing
@@ -525,60 +484,4 @@ fn fetch(
 /// A pointer of a 32-bit program is the low half of its register.
 fn pointer(arch: Arch, register: u64) -> u64 {
     if arch.is_32_bit() { register & 0xffff_ffff } else { register }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn no(name: &str) -> SysNo {
-        SysNo::from_name(native::ARCH, name).unwrap()
-    }
-
-    /// A ledger that has seen every native syscall, hot ones and rare ones alike.
-    fn full_ledger() -> Ledger {
-        let mut ledger = Ledger::new(false);
-        let names = (0..600).map(|number| SysNo { arch: native::ARCH, number });
-        for no in names.filter(|no| no.name().is_some()) {
-            let (slot, _) = ledger.find_or_make(no);
-            let slot = &mut ledger.slots[slot.0 as usize];
-            slot.calls_by_phase = vec![10_000];
-            for log in &mut slot.arguments {
-                log.values.push(([2; MAX_PARTS], 10_000));
-            }
-        }
-        ledger
-    }
-
-    fn names(numbers: impl Iterator<Item = i32>) -> Vec<String> {
-        let no = |number| SysNo { arch: native::ARCH, number: i64::from(number) };
-        numbers.map(|number| no(number).to_string()).collect()
-    }
-
-    /// A condition costs a syscall the kernel's bitmap: only these few have one.
-    #[test]
-    fn hardly_any_syscall_is_let_through_on_a_condition() {
-        let mut ledger = full_ledger();
-        let learned = ledger.learned(&BTreeSet::new());
-        let tested = names(learned.tested.iter().map(|(number, _)| *number));
-        assert_eq!(tested, ["socket", "socketpair", "clone"]);
-        let always = names(learned.always.iter().copied());
-        assert!(always.len() > 300 && always.contains(&"read".to_owned()));
-        assert!(always.iter().all(|name| heard::why(name).is_none()));
-
-        ledger.note_signalfd(5);
-        let (read, learned) = (no("read").number, ledger.learned(&BTreeSet::new()));
-        let of_read = learned.tested.iter().find(|(number, _)| i64::from(*number) == read);
-        assert_eq!(of_read.unwrap().1, [Test::Not { argument: 0, value: 5 }]);
-        ledger.note_signalfd(6);
-        let learned = ledger.learned(&BTreeSet::new());
-        assert!(learned.numbers().all(|number| i64::from(number) != read), "it goes on stopping");
-    }
-
-    #[test]
-    fn what_an_earlier_run_saw_is_let_through_but_for_what_must_be_heard() {
-        let prior = ["read", "seccomp", "socket"].map(no).into_iter().collect();
-        let learned = Ledger::new(false).learned(&prior);
-        assert_eq!(names(learned.numbers()), ["read"], "a socket's family was not seen yet");
-    }
 }

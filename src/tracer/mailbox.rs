@@ -31,8 +31,8 @@ struct Letters {
     answer: Option<Answer>,
     /// When the tracer thread wants to be told that it is time for something.
     deadline: Option<Instant>,
-    /// A filter that was asked for.
-    filter: Option<Result<Compiled, FilterError>>,
+    /// The filter of that number that was asked for.
+    filter: Option<(u32, Result<Compiled, FilterError>)>,
     closed: bool,
     /// Signals that came when the run had just ended: perhaps by them.
     late: Vec<Request>,
@@ -73,13 +73,18 @@ impl Mailbox {
 
     /// Brings the filter that the tracer thread has asked for. Nobody rings: it is wanted at the next
     /// stop, and not before.
-    pub(super) fn deliver_filter(&self, filter: Result<Compiled, FilterError>) {
-        self.lock().filter = Some(filter);
+    pub(super) fn deliver_filter(&self, number: u32, filter: Result<Compiled, FilterError>) {
+        let mut letters = self.lock();
+        if letters.filter.as_ref().is_none_or(|(of, _)| *of < number) {
+            letters.filter = Some((number, filter));
+        }
+        drop(letters);
         self.rung.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn take_filter(&self) -> Option<Result<Compiled, FilterError>> {
-        self.lock().filter.take()
+    /// The filter of that number, if it is there: one that was asked for earlier may come later.
+    pub(super) fn take_filter(&self, number: u32) -> Option<Result<Compiled, FilterError>> {
+        self.lock().filter.take().filter(|(of, _)| *of == number).map(|(_, filter)| filter)
     }
 
     /// The tracer thread's side: no more answers.

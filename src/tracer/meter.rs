@@ -67,14 +67,9 @@ impl StopMeter {
         }
     }
 
-    /// A stop was just heard of.
-    pub fn heard(&mut self) {
-        self.heard = Instant::now();
-    }
-
-    /// The stop at hand is one that was heard of then, and was put by.
-    pub fn heard_then(&mut self, heard: Instant) {
-        self.heard = heard;
+    /// The stop at hand was heard of then.
+    pub fn heard(&mut self, at: Instant) {
+        self.heard = at;
     }
 
     /// When the stop at hand was heard of.
@@ -161,7 +156,7 @@ mod tests {
     #[test]
     fn stops_fall_into_buckets_by_powers_of_two() {
         let mut meter = StopMeter::new();
-        meter.heard();
+        meter.heard(Instant::now());
         meter.gone_on();
         let cost = meter.to_cost();
         assert_eq!(cost.stops, 1);

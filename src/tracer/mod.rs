@@ -6,13 +6,13 @@
 //! never does anything slow while a thread of the program stands stopped.
 //!
 //! The parts. What is known: `tree` (processes; `watched`: by which filters), `thread`, `ledger`
-//! (syscalls), `meter` (cost),
+//! (syscalls; `learning`: what of them a filter may let through), `meter` and `stalls` (cost),
 //! `credentials`, `withheld` and `modules` (what /proc tells), `evidence`; `snapshot` is all of it at
 //! one moment (with `log`, which is cheap to copy). What is decided: `stop` (when and how the program
-//! is told to end), `breather` and `adaptive` (when it may run free; `bucket`: what it may cost). What
-//! is done, as methods of the one tracer in `engine`: `handlers` (at each stop), `held`, `births`, `attach`,
-//! `settle` (with `injection`), `own_filter` (the program's; with `strict`), `again`, `untraced`,
-//! `outcome`.
+//! is told to end), `breather` and `adaptive` (when it may run free; `bucket`: what it may cost),
+//! `hearing` (what is served next; with `spin`). What is done, as methods of the one tracer in
+//! `engine`: `handlers` (at each stop), `resume` (at its end), `held`, `births`, `attach`, `settle`
+//! (with `injection`), `own_filter` (the program's; with `strict`), `again`, `untraced`, `outcome`.
 
 mod adaptive;
 mod again;
@@ -25,8 +25,10 @@ mod credentials;
 mod engine;
 mod evidence;
 mod handlers;
+mod hearing;
 mod held;
 mod injection;
+mod learning;
 mod ledger;
 mod live;
 mod log;
@@ -35,9 +37,11 @@ mod meter;
 mod modules;
 mod outcome;
 mod own_filter;
+mod resume;
 mod settle;
 mod snapshot;
 mod spin;
+mod stalls;
 mod stop;
 mod strict;
 mod target;
@@ -49,6 +53,7 @@ mod withheld;
 
 pub use control::{Observer, run};
 pub use engine::{Outcome, TraceError};
+pub use learning::Seen;
 pub use live::{Live, Stage};
 pub use modules::MappedFile;
 pub use stop::StopPolicy;

@@ -47,6 +47,9 @@ impl Tracer {
     /// The run at its end, with the verdict on its completeness.
     pub(super) fn finish(mut self) -> super::Outcome {
         self.books.births_unexplained = self.tree.births_unexplained();
+        if let Some(warning) = self.stalls.to_warning() {
+            self.warn(warning);
+        }
         let mut run = self.snapshot().into_run();
         run.ended_at = Some(humantime::format_rfc3339_millis(SystemTime::now()).to_string());
         let cause = self.cause();

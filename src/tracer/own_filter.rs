@@ -8,20 +8,19 @@
 
 use std::collections::HashSet;
 
+use super::credentials::state_of;
 use super::engine::Tracer;
 use super::held::Until;
 use super::thread::Call;
 use super::watched::Watched;
+use crate::proc::ThreadStatus;
 use crate::ptrace::{Stopped, Tid};
 use crate::syscall::Cap;
 
-/// `linux/seccomp.h`.
-const SECCOMP_SET_MODE_STRICT: u64 = 0;
-const SECCOMP_SET_MODE_FILTER: u64 = 1;
-const SECCOMP_FILTER_FLAG_TSYNC: u64 = 1;
-const SECCOMP_FILTER_FLAG_TSYNC_ESRCH: u64 = 1 << 4;
-const SECCOMP_MODE_STRICT: u64 = 1;
-const SECCOMP_MODE_FILTER: u64 = 2;
+const MODE_STRICT: u64 = libc::SECCOMP_MODE_STRICT as u64;
+const MODE_FILTER: u64 = libc::SECCOMP_MODE_FILTER as u64;
+const SET_MODE_STRICT: u64 = libc::SECCOMP_SET_MODE_STRICT as u64;
+const SET_MODE_FILTER: u64 = libc::SECCOMP_SET_MODE_FILTER as u64;
 
 /// What a call asks of the kernel's seccomp, by seccomp(2) or by the prctl(2) that is older.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,24 +40,28 @@ pub(super) enum Asks {
 }
 
 impl Asks {
+    fn of(call: &Call) -> Option<Asks> {
+        Asks::by(call.no.name()?, &call.args)
+    }
+
     /// What a call asks for; what the kernel refuses for its other arguments is among it.
-    pub(super) fn of(call: &Call) -> Option<Asks> {
-        let [first, second, third, ..] = call.args;
+    fn by(name: &str, args: &[u64; 6]) -> Option<Asks> {
+        let [first, second, third, ..] = *args;
         let first = first & 0xffff_ffff;
-        match call.no.name()? {
+        match name {
             "seccomp" => match first {
                 // Refused otherwise, which the kernel can say itself.
-                SECCOMP_SET_MODE_STRICT if second == 0 && third == 0 => Some(Asks::Strict),
+                SET_MODE_STRICT if second == 0 && third == 0 => Some(Asks::Strict),
                 // Without a filter it only asks whether the kernel knows the flags.
-                SECCOMP_SET_MODE_FILTER if third != 0 => {
-                    Some(Asks::Filter { for_all_threads: second & SECCOMP_FILTER_FLAG_TSYNC != 0 })
-                }
+                SET_MODE_FILTER if third != 0 => Some(Asks::Filter {
+                    for_all_threads: second & libc::SECCOMP_FILTER_FLAG_TSYNC != 0,
+                }),
                 _ => None,
             },
             "landlock_restrict_self" => Some(Asks::Landlock),
             "prctl" => match i32::try_from(first).ok()? {
-                libc::PR_SET_SECCOMP if second == SECCOMP_MODE_STRICT => Some(Asks::Strict),
-                libc::PR_SET_SECCOMP if second == SECCOMP_MODE_FILTER && third != 0 => {
+                libc::PR_SET_SECCOMP if second == MODE_STRICT => Some(Asks::Strict),
+                libc::PR_SET_SECCOMP if second == MODE_FILTER && third != 0 => {
                     Some(Asks::Filter { for_all_threads: false })
                 }
                 libc::PR_GET_SECCOMP => Some(Asks::ForMode),
@@ -117,8 +120,7 @@ impl Tracer {
     }
 
     fn free_threads_of(&self, pid: i32) -> HashSet<Tid> {
-        let is_free =
-            |tid: &Tid| self.tree.thread(*tid).is_some_and(|t| t.may_be_inside && !t.exiting);
+        let is_free = |tid: &Tid| self.tree.thread(*tid).is_some_and(|t| t.runs_free && !t.exiting);
         self.tree.threads_of(pid).into_iter().filter(is_free).collect()
     }
 
@@ -137,7 +139,7 @@ impl Tracer {
         let has_right =
             thread.credentials.as_ref().is_none_or(|c| c.effective.contains(Cap::SYS_ADMIN));
         let flags = thread.call.map_or(0, |call| call.args[1]);
-        let says_esrch = flags & SECCOMP_FILTER_FLAG_TSYNC_ESRCH != 0;
+        let says_esrch = flags & libc::SECCOMP_FILTER_FLAG_TSYNC_ESRCH != 0;
         let lacks_no_new_privs = process.watched.is_no_new_privs_ours() && !has_right;
         let strict = |tid: &Tid| self.tree.thread(*tid).is_some_and(|thread| thread.is_strict);
         match asks {
@@ -165,18 +167,17 @@ impl Tracer {
         let asks = Asks::of(call);
         let Some((thread, process)) = self.tree.process_of(stopped.tid()) else { return };
         let (pid, watched) = (thread.pid, &mut process.watched);
-        let state = thread.credentials.as_deref();
         let untraced = match asks {
             // If the kernel took what is not known here for it.
             Some(Asks::Strict | Asks::Filter { .. }) => return self.watch_always(pid),
             Some(Asks::NoNewPrivs) => return watched.sets_no_new_privs(),
             Some(Asks::ForMode) if watched.our_filters() > 0 => {
-                state.map(|state| i64::from(state.seccomp_mode))
+                i64::from(own_mode(stopped.tid(), watched))
             }
-            Some(Asks::ForNoNewPrivs) if watched.is_no_new_privs_ours() => Some(0),
-            _ => None,
+            Some(Asks::ForNoNewPrivs) if watched.is_no_new_privs_ours() => 0,
+            _ => return,
         };
-        if let Some(untraced) = untraced.filter(|untraced| *untraced != result) {
+        if untraced != result {
             let answered = stopped.regs().and_then(|mut regs| {
                 regs.set_result(untraced);
                 stopped.set_regs(&regs)
@@ -186,27 +187,55 @@ impl Tracer {
     }
 
     /// Every call of the process is to stop again, for good.
-    pub(super) fn watch_always(&mut self, pid: i32) {
+    fn watch_always(&mut self, pid: i32) {
         let Some(process) = self.tree.process_mut(pid) else { return };
         if process.watched.watch_always() {
             let name = process.comm.clone();
-            for tid in self.tree.threads_of(pid) {
-                if self.tree.thread(tid).is_some_and(|thread| thread.may_be_inside) {
-                    self.interrupt(tid);
-                }
+            for tid in self.free_threads_of(pid) {
+                self.interrupt(tid);
             }
-            if self.adaptive.as_ref().is_some_and(|adaptive| adaptive.settled.is_some()) {
-                self.warn(format!(
-                    "{name} has a seccomp filter of its own: every call of it goes on stopping"
-                ));
-            }
+            self.tell_of_full(name, "has a seccomp filter of its own");
         }
     }
 }
 
+/// The seccomp mode of a thread as it would be without us. It is asked for anew each time: another
+/// thread's TSYNC changes it unseen.
+pub(super) fn own_mode(tid: Tid, watched: &Watched) -> u8 {
+    ThreadStatus::read(tid.0).map_or(0, |status| state_of(&status, watched).seccomp_mode)
+}
+
 impl Call {
-    /// Whether it is one of the few calls among which those of this module are.
+    /// Whether it is one of the few calls among which those of this module are (`Interest::of`).
     fn may_change_credentials(&self) -> bool {
         self.entered.interest.is_some_and(|interest| interest.credentials)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(name: &str, args: [u64; 3]) -> Option<Asks> {
+        Asks::by(name, &[args[0], args[1], args[2], 0, 0, 0])
+    }
+
+    #[test]
+    fn what_is_asked_of_seccomp_is_told_from_what_is_only_tried() {
+        const PROGRAM: u64 = 0x7fff_0000;
+        let filter = |for_all_threads| Some(Asks::Filter { for_all_threads });
+        assert_eq!(asked("seccomp", [1, 0, PROGRAM]), filter(false));
+        assert_eq!(asked("seccomp", [1, libc::SECCOMP_FILTER_FLAG_TSYNC, PROGRAM]), filter(true));
+        assert_eq!(asked("seccomp", [1, libc::SECCOMP_FILTER_FLAG_TSYNC, 0]), None, "a probe");
+        assert_eq!(asked("seccomp", [0, 0, 0]), Some(Asks::Strict));
+        assert_eq!(asked("seccomp", [0, 1, 0]), None, "EINVAL");
+        assert_eq!(asked("seccomp", [2, 0, PROGRAM]), None, "SECCOMP_GET_ACTION_AVAIL");
+        let option = |option: i32| u64::from(option.cast_unsigned()) | 0xdead << 32;
+        assert_eq!(asked("prctl", [option(libc::PR_SET_SECCOMP), 1, 0]), Some(Asks::Strict));
+        assert_eq!(asked("prctl", [option(libc::PR_SET_SECCOMP), 2, PROGRAM]), filter(false));
+        assert_eq!(asked("prctl", [option(libc::PR_GET_SECCOMP), 0, 0]), Some(Asks::ForMode));
+        assert_eq!(asked("prctl", [option(libc::PR_SET_NAME), PROGRAM, 0]), None);
+        assert_eq!(asked("landlock_restrict_self", [3, 0, 0]), Some(Asks::Landlock));
+        assert_eq!(asked("read", [0, 0, 0]), None);
     }
 }

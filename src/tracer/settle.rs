@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::engine::{Tracer, duration_ms};
 use super::injection::{Injection, Progress};
+use super::learning::why_heard;
 use super::watched::Verdict;
 use crate::arch::{Arch, native};
 use crate::filter::learned;
-use crate::knowledge::heard;
 use crate::proc::ThreadStatus;
 use crate::ptrace::{CallInfo, Stopped};
 use crate::recording::Settled;
@@ -20,7 +20,8 @@ use crate::syscall::SysNo;
 const HOT: f64 = 0.05;
 
 /// Calls that are never put aside for an installation: they end the thread, make another or another
-/// program, or go back to what the kernel keeps for them.
+/// program, or go back to what the kernel keeps for them; or may be about to install a filter of the
+/// program's own, after which ours would be of no use.
 const NOT_PUT_ASIDE: &[&str] = &[
     "clone",
     "clone3",
@@ -29,8 +30,10 @@ const NOT_PUT_ASIDE: &[&str] = &[
     "exit",
     "exit_group",
     "fork",
+    "prctl",
     "restart_syscall",
     "rt_sigreturn",
+    "seccomp",
     "vfork",
 ];
 
@@ -48,8 +51,10 @@ impl Tracer {
     /// Has the filter compiled, by a thread of its own; it is taken in when the mailbox has it.
     fn settle(&mut self) {
         let at_ms = self.now_ms();
+        let in_full = self.adaptive.as_mut().map(|a| std::mem::take(&mut a.in_full));
         let Some(adaptive) = &mut self.adaptive else { return };
-        let learned = self.ledger.learned(&adaptive.policy.prior);
+        let seen = self.ledger.seen().and(&adaptive.policy.prior);
+        let learned = seen.learned(self.ledger.signalfds());
         if adaptive.settled.is_none() {
             let (calls, singles) = self.ledger.calls_and_singles();
             #[allow(clippy::cast_precision_loss)]
@@ -64,6 +69,10 @@ impl Tracer {
                 longest_installation_ns: 0,
             });
         }
+        for (name, why) in in_full.into_iter().flatten() {
+            self.tell_of_full(name, why);
+        }
+        let Some(adaptive) = &mut self.adaptive else { return };
         let known = adaptive.filter.is_some() && learned == adaptive.learned;
         if known {
             return;
@@ -73,8 +82,10 @@ impl Tracer {
             adaptive.let_through.extend(adaptive.learned.numbers());
         }
         adaptive.learned = learned.clone();
+        adaptive.generation += 1;
+        let generation = adaptive.generation;
         let (mailbox, data) = (Arc::clone(&self.mailbox), adaptive.trace_data);
-        let compile = move || mailbox.deliver_filter(learned::compile(&learned, data));
+        let compile = move || mailbox.deliver_filter(generation, learned::compile(&learned, data));
         if let Err(e) = std::thread::Builder::new().name("filter".to_owned()).spawn(compile) {
             self.stay_full(&format!("no thread could be started to compile the filter: {e}"));
         }
@@ -82,7 +93,8 @@ impl Tracer {
 
     /// The filter is there.
     pub(super) fn take_filter(&mut self) {
-        match self.mailbox.take_filter() {
+        let generation = self.adaptive.as_ref().map_or(0, |adaptive| adaptive.generation);
+        match self.mailbox.take_filter(generation) {
             Some(Ok(compiled)) => {
                 if let Some(adaptive) = &mut self.adaptive {
                     adaptive.filter = Some(Arc::new(compiled.program));
@@ -137,10 +149,8 @@ impl Tracer {
             Verdict::Forbidden => {
                 process.watched.watch_always();
                 let name = process.comm.clone();
-                self.warn(format!(
-                    "{name} has no right to install a filter (CAP_SYS_ADMIN or no_new_privs): \
-                     every call of it goes on stopping"
-                ));
+                let why = "has no right to install a filter (CAP_SYS_ADMIN or no_new_privs)";
+                self.tell_of_full(name, why);
                 return false;
             }
         };
@@ -158,19 +168,22 @@ impl Tracer {
         }
     }
 
-    /// A syscall stop of a thread that installs the filter.
-    pub(super) fn on_installation(&mut self, stopped: &Stopped, info: CallInfo) {
-        let CallInfo::Exit { result, .. } = info else { return };
-        let Some((thread, process)) = self.tree.process_of(stopped.tid()) else { return };
-        let Some(injection) = thread.injection.as_mut() else { return };
+    /// A syscall stop of a thread that installs the filter. Whether that is over, and this is the
+    /// enter-stop of the program's own call.
+    pub(super) fn on_installation(&mut self, stopped: &Stopped, info: CallInfo) -> bool {
+        let Some((thread, process)) = self.tree.process_of(stopped.tid()) else { return false };
+        let Some(injection) = thread.injection.as_mut() else { return false };
         let since = injection.since;
-        match injection.returned(stopped, result) {
+        let progress = match info {
+            CallInfo::Enter { .. } => injection.entered(stopped),
+            CallInfo::Exit { result, .. } => injection.returned(stopped, result),
+            CallInfo::None => return false,
+        };
+        match progress {
             Ok(Progress::Going) => {}
             Ok(Progress::NoNewPrivs) => process.watched.no_new_privs_set(),
             Ok(Progress::Installed) => {
                 process.watched.installed();
-                // Objects that it maps from now on are found by a last look.
-                process.maps = None;
                 self.installed(since);
             }
             Ok(Progress::Over(trouble)) => {
@@ -179,12 +192,36 @@ impl Tracer {
                 if let Some(trouble) = trouble {
                     process.watched.watch_always();
                     let name = process.comm.clone();
-                    self.warn(format!("{name} could not be given the filter, {trouble}: every call of it goes on stopping"));
+                    self.warn(format!(
+                        "{name} could not be given the filter, {trouble}: every call of it goes \
+                         on stopping"
+                    ));
                 }
+                return true;
             }
             // It is dying; that will be reported.
             Err(e) => self.tolerate(Err(e)),
         }
+        false
+    }
+
+    /// A process whose installation was under way has executed a program, with which the installer
+    /// went. If its filter was there already, the new program is under it.
+    pub(super) fn count_filters_after_exec(&mut self, pid: i32, status: &ThreadStatus) {
+        let Some(filters) = self.foreign_filters(status) else { return };
+        let Some(process) = self.tree.process_mut(pid) else { return };
+        let own = process.watched.is_watched_always();
+        if !own && filters > process.watched.our_filters() {
+            process.watched.installed();
+            self.installed(Instant::now());
+        }
+    }
+
+    /// How many filters a thread is under, without those that we started under.
+    fn foreign_filters(&self, status: &ThreadStatus) -> Option<u32> {
+        let inherited = self.adaptive.as_ref()?.policy.inherited_filters;
+        let filters = status.seccomp_filters.unwrap_or(u32::from(status.seccomp_mode == 2));
+        Some(filters.saturating_sub(inherited))
     }
 
     fn installed(&mut self, since: Instant) {
@@ -203,11 +240,19 @@ impl Tracer {
 
     /// A new process was seen for the first time.
     pub(super) fn count_filters(&mut self, pid: i32, status: &ThreadStatus) {
-        let Some(adaptive) = &self.adaptive else { return };
-        let filters = status.seccomp_filters.unwrap_or(u32::from(status.seccomp_mode == 2));
-        let inherited = adaptive.policy.inherited_filters;
+        let Some(filters) = self.foreign_filters(status) else { return };
         if let Some(process) = self.tree.process_mut(pid) {
-            process.watched.born_under(filters.saturating_sub(inherited));
+            process.watched.born_under(filters, status.no_new_privs);
+        }
+    }
+
+    /// A process is watched in full for good, which matters once others are not.
+    pub(super) fn tell_of_full(&mut self, name: String, why: &'static str) {
+        let Some(adaptive) = &mut self.adaptive else { return };
+        if adaptive.settled.is_some() {
+            self.warn(format!("{name} {why}: every call of it goes on stopping"));
+        } else {
+            adaptive.in_full.insert((name, why));
         }
     }
 
@@ -227,8 +272,8 @@ impl Tracer {
         }
         for (name, share) in hot {
             // A filter lets none of these through, whoever saw it.
-            let advice = match heard::why(&name) {
-                Some(why) => format!("each use of it has to be heard of, since {why}"),
+            let advice = match why_heard(&name, self.ledger.signalfds()) {
+                Some(why) => format!("it has to be heard of, since {why}"),
                 None => "run again with `--prior RECORDING`, which lets through what this run saw"
                     .to_owned(),
             };

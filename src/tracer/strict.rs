@@ -7,6 +7,7 @@
 //! things are not as untraced: /proc shows mode 2, and reading the time stamp counter does not fault.
 
 use super::engine::Tracer;
+use super::own_filter::own_mode;
 use super::thread::Call;
 use crate::arch::Arch;
 use crate::proc::tree as proc_tree;
@@ -22,7 +23,7 @@ impl Tracer {
     pub(super) fn enter_strict_mode(&mut self, stopped: &Stopped) {
         let Some((thread, process)) = self.tree.process_of(stopped.tid()) else { return };
         // Under a filter of its own the kernel's EINVAL is as untraced.
-        let has_none = thread.credentials.as_ref().is_none_or(|state| state.seccomp_mode == 0);
+        let has_none = own_mode(stopped.tid(), &process.watched) == 0;
         if process.watched.our_filters() > 0 && has_none {
             thread.is_strict = true;
             self.skip_call(stopped, 0);

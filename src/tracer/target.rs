@@ -1,12 +1,11 @@
 //! What is to be traced.
 
-use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::time::Duration;
 
+use super::learning::Seen;
 use super::stop::StopPolicy;
 use crate::ptrace::Inherited;
-use crate::syscall::SysNo;
 
 /// What is to be traced.
 #[derive(Clone, Debug)]
@@ -45,8 +44,8 @@ pub struct AdaptivePolicy {
     pub settle_after: Duration,
     /// `--look-again`: after how much time under its filter all calls of the program stop again.
     pub look_again_every: Option<Duration>,
-    /// Native syscalls that an earlier run saw, and that are let through without being seen in this.
-    pub prior: BTreeSet<SysNo>,
+    /// What an earlier run saw: it is let through with what this one has seen.
+    pub prior: Seen,
     /// Whether `no_new_privs` may be set in the program: by a tracer without privileges, under which
     /// a set-user-ID program gets none anyhow.
     pub may_set_no_new_privs: bool,

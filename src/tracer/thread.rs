@@ -45,6 +45,8 @@ pub struct Thread {
     pub interrupted: bool,
     /// It may be inside a call whose enter-stop we did not see: we attached, or it ran free.
     pub may_be_inside: bool,
+    /// How it was last let go: to stop at news only, and not at its calls.
+    pub runs_free: bool,
     pub launching: Option<Launching>,
     /// We got it out of a call that the kernel goes on with by restart_syscall(2).
     pub restarts_for_us: bool,
@@ -69,6 +71,7 @@ impl Thread {
             call: None,
             interrupted: false,
             may_be_inside: false,
+            runs_free: false,
             launching: None,
             restarts_for_us: false,
             is_strict: false,

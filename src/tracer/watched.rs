@@ -12,8 +12,10 @@ pub struct Watched {
     /// Whether its maker's event has come. Until then its parent is taken for that, which may be
     /// wrong (`CLONE_PARENT`), so nothing is concluded from it.
     maker_is_known: bool,
-    /// How many filters it had from its maker, without those that we started under.
+    /// How many filters it had from its maker, without those that we started under, and whether
+    /// `no_new_privs`.
     filters_at_birth: u32,
+    no_new_privs_at_birth: bool,
     /// The thread that installs our filter.
     installer: Option<Tid>,
     /// It shares its memory with another process, as after vfork(2), until it executes a program.
@@ -58,6 +60,7 @@ impl Watched {
             watching: Watching::Fully,
             maker_is_known: true,
             filters_at_birth: 0,
+            no_new_privs_at_birth: false,
             installer: None,
             shares_memory: false,
             ours: 0,
@@ -72,20 +75,28 @@ impl Watched {
         Watched { maker_is_known: false, shares_memory: true, ..Watched::first() }
     }
 
-    /// It was found under that many filters at its birth, not counting those that we started under.
-    pub fn born_under(&mut self, filters: u32) {
+    /// It was found under that many filters at its birth, not counting those that we started under,
+    /// and with `no_new_privs` or without.
+    pub fn born_under(&mut self, filters: u32, no_new_privs: bool) {
         self.filters_at_birth = filters;
+        self.no_new_privs_at_birth = no_new_privs;
     }
 
-    /// Its maker's event has come.
+    /// Its maker's event has come. It is watched in full for good if it has a filter that nobody saw
+    /// come.
     pub fn made_by(&mut self, maker: &Watched, shares_memory: bool) {
         self.maker_is_known = true;
         self.shares_memory &= shares_memory;
         // It may have been forked while the filter was on its way to its maker.
         let at_most = maker.ours + u32::from(maker.installer.is_some());
         self.ours = self.filters_at_birth.min(at_most);
-        self.our_no_new_privs = maker.our_no_new_privs;
-        self.own_no_new_privs = maker.own_no_new_privs;
+        // Another thread of the maker's may have made it, to which that had not come.
+        self.our_no_new_privs = maker.our_no_new_privs && self.no_new_privs_at_birth;
+        self.own_no_new_privs = maker.own_no_new_privs && self.no_new_privs_at_birth;
+        if self.watching == Watching::AlwaysFully {
+            // It has not waited for this, and what it has done since is for good.
+            return;
+        }
         self.watching = if self.filters_at_birth > at_most {
             Watching::AlwaysFully
         } else {
@@ -131,6 +142,9 @@ impl Watched {
             || self.our_no_new_privs;
         if has_right || may_set_no_new_privs {
             Verdict::Yes { sets_no_new_privs: !has_right }
+        } else if rights.permitted.contains(Cap::SYS_ADMIN) {
+            // It has put it by, as a daemon does for one operation by seteuid(2).
+            Verdict::No
         } else {
             Verdict::Forbidden
         }
@@ -180,6 +194,11 @@ impl Watched {
         std::mem::replace(&mut self.watching, Watching::AlwaysFully) != Watching::AlwaysFully
     }
 
+    /// Whether every call of it stops for good.
+    pub fn is_watched_always(&self) -> bool {
+        self.watching == Watching::AlwaysFully
+    }
+
     /// Whether our filter alone tells of its news, so that its threads may run free.
     pub fn is_filtered(&self) -> bool {
         self.watching == Watching::Filtered && self.maker_is_known
@@ -205,7 +224,8 @@ mod tests {
     fn rights(capabilities: CapSet, no_new_privs: bool) -> CredentialState {
         let status = ThreadStatus::read(crate::proc::own_pid()).unwrap();
         let mut state = super::super::credentials::state_of(&status, &Watched::first());
-        (state.effective, state.no_new_privs) = (capabilities, no_new_privs);
+        (state.effective, state.permitted) = (capabilities, capabilities);
+        state.no_new_privs = no_new_privs;
         state
     }
 
@@ -223,7 +243,7 @@ mod tests {
 
     fn child_of(maker: &Watched, filters: u32) -> Watched {
         let mut child = Watched::born();
-        child.born_under(filters);
+        child.born_under(filters, true);
         child.made_by(maker, false);
         child
     }
@@ -249,6 +269,8 @@ mod tests {
         let yes = Verdict::Yes { sets_no_new_privs: false };
         assert_eq!(watched.verdict(&admin, true), yes);
         assert_eq!(watched.verdict(&rights(CapSet::default(), true), false), yes);
+        let put_by = CredentialState { permitted: admin.permitted, ..none() };
+        assert_eq!(watched.verdict(&put_by, false), Verdict::No, "not now");
         let mut ours = Watched::first();
         ours.no_new_privs_set();
         assert_eq!(ours.verdict(&none(), false), yes, "set by us, and not told");
@@ -289,10 +311,12 @@ mod tests {
     #[test]
     fn a_process_without_a_maker_is_watched_in_full() {
         let mut orphan = Watched::born();
-        orphan.born_under(1);
+        orphan.born_under(1, false);
         orphan.has_no_maker();
         assert!(orphan.is_maker_known() && !orphan.is_filtered());
         assert_eq!((orphan.our_filters(), orphan.verdict(&none(), true)), (1, Verdict::No));
+        orphan.made_by(&filtered(), false);
+        assert!(!orphan.is_filtered(), "nor when the maker's event comes after all");
     }
 
     #[test]
@@ -317,5 +341,10 @@ mod tests {
         assert!(watched.is_no_new_privs_ours() && child_of(&watched, 0).is_no_new_privs_ours());
         watched.sets_no_new_privs();
         assert!(!watched.is_no_new_privs_ours() && !child_of(&watched, 0).is_no_new_privs_ours());
+        let mut before = Watched::born();
+        before.born_under(0, false);
+        before.made_by(&watched, false);
+        let sets = Verdict::Yes { sets_no_new_privs: true };
+        assert_eq!(before.verdict(&none(), true), sets, "forked before it was set");
     }
 }
