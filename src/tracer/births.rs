@@ -56,6 +56,9 @@ impl Tracer {
         let parent = maker.as_ref().map(|maker| maker.pid).or(parent);
         self.books.threads_born += 1;
         let is_new_process = self.tree.add(tid, pid, parent, now_ms);
+        if is_new_process {
+            self.hearing.born();
+        }
         if let Some(thread) = self.tree.thread_mut(tid) {
             // It has the options of its maker, which may have made it just after it was seized.
             thread.lacks_options = self.launched.is_none();

@@ -159,7 +159,7 @@ impl Tracer {
             launched_was_asked: false,
             launched_took: None,
             options: Options { die_with_tracer: launches, exit_stops: true, filter_stops },
-            hearing: Hearing::default(),
+            hearing: Hearing::new(),
             held: Vec::new(),
             stalls: Stalls::new(session.max_stall),
             not_traced: Vec::new(),

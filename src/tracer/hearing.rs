@@ -11,15 +11,23 @@ use crate::ptrace::{Event, WaitError, wait, wait_at_once};
 const EVERY: u32 = 32;
 
 /// What was heard, and is still to be served.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Hearing {
     /// Each with the time at which it was heard of.
     waiting: VecDeque<(Instant, Event)>,
     since_all: u32,
     spin: Spin,
+    /// When the latest was given out.
+    latest: Instant,
 }
 
 impl Hearing {
+    /// Nothing was heard yet.
+    pub fn new() -> Hearing {
+        let waiting = VecDeque::new();
+        Hearing { waiting, since_all: 0, spin: Spin::new(), latest: Instant::now() }
+    }
+
     /// The next stop or death, and when it was heard of. The kernel tells of its youngest tracee
     /// first, so that a few busy threads could keep an older one waiting for seconds: now and then
     /// all that is there is taken in at once, and served in that order.
@@ -30,10 +38,16 @@ impl Hearing {
                 self.hear_all();
             }
         }
-        match self.waiting.pop_front() {
-            Some(event) => Ok(event),
-            None => self.wait().map(|event| (Instant::now(), event)),
-        }
+        let (at, event) = match self.waiting.pop_front() {
+            Some(event) => event,
+            None => {
+                let event = self.wait()?;
+                (Instant::now(), event)
+            }
+        };
+        self.spin.came_after(at.saturating_duration_since(self.latest));
+        self.latest = at;
+        Ok((at, event))
     }
 
     /// Takes in all that is there. Whether something waits to be served.
@@ -46,6 +60,11 @@ impl Hearing {
         !self.waiting.is_empty()
     }
 
+    /// A process was born.
+    pub fn born(&mut self) {
+        self.spin.born();
+    }
+
     /// Takes in what was heard by somebody else.
     pub fn take_in(&mut self, events: Vec<Event>) {
         let now = Instant::now();
@@ -53,16 +72,14 @@ impl Hearing {
     }
 
     fn wait(&mut self) -> Result<Event, WaitError> {
-        if self.spin.is_worth_it() {
+        if self.spin.is_awake() {
             let since = Instant::now();
             while since.elapsed() < spin::LONGEST {
                 if let Some(event) = wait_at_once()? {
-                    self.spin.ended(true);
                     return Ok(event);
                 }
                 std::hint::spin_loop();
             }
-            self.spin.ended(false);
         }
         wait()
     }
