@@ -12,6 +12,7 @@ const RACING: &[(&str, &str)] = &[
     ("caps_change", THREADS),
     ("clone_untraced", "strace -f does not see these children; the kernel does"),
     ("daemonize", POLLS),
+    ("eintr_hot", "under strace, ignored signals end calls"),
     ("eintr_ignored", "under strace, ignored signals end calls"),
     ("eintr_none", THREADS),
     ("exec_among_threads", THREADS),
