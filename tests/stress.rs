@@ -7,7 +7,7 @@ mod common;
 
 use common::beside::{children, text, who_waits};
 use common::ordeal::{Failures, Ordeal, busy_loops, plain};
-use common::{arguments, fixture, fixture_names, times};
+use common::{MODES, arguments, fixture, fixture_names, times};
 
 /// Acceptance 3, its second half.
 #[test]
@@ -28,8 +28,10 @@ fn fixtures_under_stress_behave_as_untraced() {
         let path = fixture(name);
         let command = [&[text(&path)], arguments(name)].concat();
         let expected = plain(&command);
-        let ordeal = Ordeal::start(&["-q", "--pass-exit-status"], &command);
-        failures.compare(name, ordeal.end(), &expected);
+        for mode in MODES {
+            let ordeal = Ordeal::start(&[&["-q", "--pass-exit-status"], mode].concat(), &command);
+            failures.compare(&format!("{name} {mode:?}"), ordeal.end(), &expected);
+        }
         // Ours are the two busy loops.
         let orphans: Vec<_> = children(own);
         if orphans.len() != 2 {
