@@ -33,6 +33,10 @@ pub fn summarize(
         duration_ms: run.duration_ms,
         mode: run.watch.mode,
         settled: run.watch.settled,
+        looked_ms: run
+            .watch
+            .settled
+            .map(|_| run.watch.looks.iter().map(|look| look.to_ms - look.from_ms).sum()),
         unwatched_ms: run.watch.gaps_total_ms,
         processes_not_traced: run.watch.processes_not_traced,
         processes: run.processes.len() as u64 + run.processes_not_listed,

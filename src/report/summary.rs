@@ -45,6 +45,9 @@ pub struct Summary {
     /// When adaptive mode settled, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub settled: Option<Settled>,
+    /// For how long every call stopped in adaptive mode, in all looks together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub looked_ms: Option<u64>,
     /// How long nothing was watched.
     pub unwatched_ms: u64,
     /// How many processes were to be traced and could not be.
@@ -303,8 +306,8 @@ impl Summary {
             ),
             None => format!("{duration}, every call of {processes}"),
             Some(settled) => format!(
-                "{duration}; every call of {processes} for {}, then news alone",
-                human::ms(settled.after_ms)
+                "{duration}, {processes}; every call for {}, at other times news alone",
+                human::ms(self.looked_ms.unwrap_or(settled.after_ms))
             ),
         };
         if self.unwatched_ms > 0 {

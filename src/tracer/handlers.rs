@@ -485,7 +485,11 @@ impl Tracer {
             self.count_filters_after_exec(leader.0, &status);
         }
         self.look_at(leader, Occasion::Exec);
-        if let Some(warning) = super::withheld::at_exec(leader.0) {
+        let ours = self
+            .tree
+            .process(leader.0)
+            .is_some_and(|process| process.watched.is_no_new_privs_ours());
+        if let Some(warning) = super::withheld::at_exec(leader.0, ours) {
             self.warn(warning);
         }
         self.go_on(stopped, 0);

@@ -69,6 +69,14 @@ impl Tracer {
                 .filter(|_| self.launched.is_some() && !self.launched_was_asked),
             status: self.tree.first_status().cloned(),
         };
+        let unseen = run.let_through_unseen().len();
+        if unseen > 0 {
+            run.warnings.push(format!(
+                "{unseen} of the syscalls that --prior let through were not seen in this run, and \
+                 are not in its part of the profile: add it to the runs that saw them, by the same \
+                 --name and --output"
+            ));
+        }
         run.incomplete_because = incomplete_because(&ending);
         run.ending = Some(ending);
         if self.launched.is_some() && run.syscalls.is_empty() {

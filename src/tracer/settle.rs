@@ -58,7 +58,7 @@ impl Tracer {
         if adaptive.settled.is_none() {
             let (calls, singles) = self.ledger.calls_and_singles();
             #[allow(clippy::cast_precision_loss)]
-            let unseen_mass = singles as f64 / calls.max(1) as f64;
+            let unseen_mass = if calls == 0 { 1.0 } else { singles as f64 / calls as f64 };
             adaptive.settled = Some(Settled {
                 after_ms: at_ms,
                 stops: self.meter.stops(),

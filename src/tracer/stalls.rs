@@ -38,8 +38,8 @@ impl Stalls {
     pub fn to_warning(&self) -> Option<String> {
         let max = self.max.filter(|_| self.count > 0)?;
         Some(format!(
-            "{} times a thread stood for longer than {}, at most for {}",
-            self.count,
+            "{} a thread stood for longer than {}, at most for {}",
+            if self.count == 1 { "once".to_owned() } else { format!("{} times", self.count) },
             ms(max),
             ms(self.longest)
         ))

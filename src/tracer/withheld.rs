@@ -21,7 +21,8 @@ fn hold_ptrace() -> bool {
 }
 
 /// What to tell of the process, which has just executed a program, if that was withheld something.
-pub fn at_exec(pid: i32) -> Option<String> {
+/// `no_new_privs_is_ours` says that the process would not have that untraced.
+pub fn at_exec(pid: i32, no_new_privs_is_ours: bool) -> Option<String> {
     if *NEVER.get_or_init(hold_ptrace) {
         return None;
     }
@@ -35,7 +36,7 @@ pub fn at_exec(pid: i32) -> Option<String> {
     let its = ThreadStatus::read(pid).ok()?;
     // Then nobody but us withholds it.
     let nosuid = || statvfs(path.as_str()).is_ok_and(|fs| fs.flags().contains(FsFlags::ST_NOSUID));
-    if its.no_new_privs || nosuid() {
+    if its.no_new_privs && !no_new_privs_is_ours || nosuid() {
         return None;
     }
     let what = what_is_missing(&file, granted, &its)?;

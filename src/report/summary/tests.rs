@@ -36,6 +36,7 @@ fn complete() -> Summary {
         duration_ms: 750_000,
         mode: Mode::Full,
         settled: None,
+        looked_ms: None,
         unwatched_ms: 0,
         processes_not_traced: 0,
         processes: 41,
